@@ -1,0 +1,142 @@
+//! The driver: one `ppoll(2)` per turn, over the descriptors that are known not to be ready.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use transport_core::reactor::{Event, Token};
+use transport_core::{
+    Cause, Driver, Error, Interest, Prepared, Result, SharedFd, Timers, Unparker,
+};
+
+use crate::reactor::{ParkReactor, Shared};
+
+/// Waits with `ppoll(2)`. It may be turned on any thread, one at a time. It has no descriptor that
+/// another loop could wait for: run it on a thread of its own.
+pub struct ParkDriver {
+    shared: Arc<Shared>,
+    /// What one turn asks about; kept for its memory.
+    asked: Vec<Asked>,
+    /// Whom the events of one turn wake; kept for its memory.
+    woken: Vec<Waker>,
+}
+
+struct Asked {
+    token: Token,
+    fd: SharedFd,
+    flags: PollFlags,
+}
+
+impl ParkDriver {
+    pub(crate) fn new() -> Result<ParkDriver> {
+        let shared = Shared::new().map_err(|e| Error::new("open ppoll", None, Cause::from(e)))?;
+        Ok(ParkDriver { shared, asked: Vec::new(), woken: Vec::new() })
+    }
+
+    pub(crate) fn reactor(&self) -> ParkReactor {
+        ParkReactor { shared: Arc::clone(&self.shared) }
+    }
+
+    fn wait(&mut self, limit: Option<Duration>) -> io::Result<usize> {
+        self.choose();
+        let answer = self.ask(limit);
+        self.shared.parker.wake_up();
+        self.asked.clear();
+        let events = answer?;
+        let noted = self.shared.registry.note(events, &mut self.woken);
+        self.woken.drain(..).for_each(Waker::wake);
+        Ok(noted + self.shared.timers.fire())
+    }
+
+    /// Everything that an attempt found not to be ready, and nothing else: what is ready would
+    /// end the wait at once.
+    fn choose(&mut self) {
+        let asked = &mut self.asked;
+        self.shared.registry.for_each(|token, fd, readiness| {
+            let mut flags = PollFlags::empty();
+            if readiness.is_awaited(Interest::Read) {
+                flags |= PollFlags::POLLIN;
+            }
+            if readiness.is_awaited(Interest::Write) {
+                flags |= PollFlags::POLLOUT;
+            }
+            if !flags.is_empty() {
+                asked.push(Asked { token, fd: Arc::clone(fd), flags });
+            }
+        });
+    }
+
+    fn ask(&self, limit: Option<Duration>) -> io::Result<Vec<(Token, Event)>> {
+        let unpark = PollFd::new(self.shared.parker.as_fd(), PollFlags::POLLIN);
+        let asked = self.asked.iter().map(|asked| PollFd::new(asked.fd.as_fd(), asked.flags));
+        let mut polled: Vec<PollFd<'_>> = std::iter::once(unpark).chain(asked).collect();
+        match ppoll(&mut polled, limit.map(TimeSpec::from_duration), None) {
+            Ok(0) | Err(Errno::EINTR) => return Ok(Vec::new()),
+            Ok(_) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let mut answers = polled.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+        if answers.next().is_some_and(|unpark| !unpark.is_empty()) {
+            self.shared.parker.reset_event();
+        }
+        let answered = self.asked.iter().zip(answers).filter(|(_, flags)| !flags.is_empty());
+        Ok(answered.map(|(asked, flags)| (asked.token, said(flags))).collect())
+    }
+}
+
+impl Driver for ParkDriver {
+    fn turn(&mut self, at_most: Option<Duration>) -> io::Result<usize> {
+        let limit = self.shared.parker.wait_limit(at_most, &self.shared.timers);
+        self.wait(limit)
+    }
+
+    fn prepare(&mut self) -> io::Result<Prepared> {
+        Ok(self.shared.parker.prepare(&self.shared.timers))
+    }
+
+    fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn dispatch(&mut self) -> io::Result<usize> {
+        self.wait(Some(Duration::ZERO))
+    }
+
+    fn unparker(&self) -> Unparker {
+        self.shared.parker.unparker()
+    }
+
+    fn timers(&self) -> &Timers {
+        &self.shared.timers
+    }
+}
+
+impl Drop for ParkDriver {
+    fn drop(&mut self) {
+        self.shared.registry.end();
+        self.shared.timers.end();
+    }
+}
+
+impl fmt::Debug for ParkDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParkDriver").finish_non_exhaustive()
+    }
+}
+
+/// What an answer says, in core's words.
+fn said(flags: PollFlags) -> Event {
+    Event {
+        read: flags.contains(PollFlags::POLLIN),
+        write: flags.contains(PollFlags::POLLOUT),
+        // Level-triggered: the end of the stream is reported as readable until it was read.
+        read_closed: false,
+        hangup: flags.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL),
+    }
+}

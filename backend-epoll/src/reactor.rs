@@ -1,0 +1,121 @@
+//! The reactor: registering descriptors, and waiting for one with cached readiness.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use transport_core::reactor::{CachedReadiness, Registry, Token};
+use transport_core::timers::Sleep;
+use transport_core::unparker::Parker;
+use transport_core::{Closer, Interest, Progress, Reactor, SharedFd, Source, Timers};
+
+/// Every event that a socket can have, told once each time it happens (`epoll(7)`).
+const EVENTS: EpollFlags = EpollFlags::EPOLLIN
+    .union(EpollFlags::EPOLLOUT)
+    .union(EpollFlags::EPOLLRDHUP)
+    .union(EpollFlags::EPOLLET);
+
+/// No source has this token.
+pub(crate) const UNPARK: u64 = u64::MAX;
+
+/// What the driver, the reactors and the sources share.
+pub(crate) struct Shared {
+    pub(crate) epoll: Epoll,
+    pub(crate) registry: Registry<()>,
+    pub(crate) parker: Arc<Parker>,
+    pub(crate) timers: Timers,
+}
+
+impl Shared {
+    pub(crate) fn new() -> io::Result<Arc<Shared>> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let parker = Parker::new()?;
+        // Edge-triggered, so that its count never needs to be read.
+        let unpark = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, UNPARK);
+        epoll.add(parker.as_fd(), unpark)?;
+        let timers = Timers::new(parker.unparker());
+        Ok(Arc::new(Shared { epoll, registry: Registry::default(), parker, timers }))
+    }
+}
+
+/// Watches descriptors for an [`EpollDriver`](crate::EpollDriver).
+#[derive(Clone)]
+pub struct EpollReactor {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Reactor for EpollReactor {
+    type Source = EpollSource;
+    type Sleep = Sleep;
+
+    fn register(&self, fd: SharedFd) -> io::Result<EpollSource> {
+        let (token, readiness) = self.shared.registry.insert(())?;
+        if let Err(errno) = self.shared.epoll.add(&fd, EpollEvent::new(EVENTS, token.bits())) {
+            self.shared.registry.remove(token);
+            return Err(errno.into());
+        }
+        Ok(EpollSource { fd, readiness, token, shared: Arc::clone(&self.shared) })
+    }
+
+    fn sleep(&self, until: Instant) -> Sleep {
+        self.shared.timers.sleep(until)
+    }
+
+    fn is_ended(&self) -> bool {
+        self.shared.registry.is_ended()
+    }
+
+    fn close_at_end(&self, closer: Closer) {
+        self.shared.registry.close_at_end(closer);
+    }
+}
+
+impl fmt::Debug for EpollReactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EpollReactor").field("epoll", &self.shared.epoll).finish_non_exhaustive()
+    }
+}
+
+/// A descriptor that epoll watches.
+pub struct EpollSource {
+    fd: SharedFd,
+    readiness: Arc<CachedReadiness>,
+    token: Token,
+    shared: Arc<Shared>,
+}
+
+impl Source for EpollSource {
+    fn poll_io<T>(
+        &self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
+    ) -> Poll<io::Result<T>> {
+        self.readiness.poll_io(cx, interest, || attempt(self.fd.as_fd()), || {})
+    }
+}
+
+impl AsFd for EpollSource {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for EpollSource {
+    fn drop(&mut self) {
+        self.shared.registry.remove(self.token);
+        // A duplicate of the descriptor elsewhere would keep the watch alive. ENOENT means that a
+        // closed listener's socket took its watch along.
+        _ = self.shared.epoll.delete(&self.fd);
+    }
+}
+
+impl fmt::Debug for EpollSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EpollSource").field("fd", &self.fd).finish_non_exhaustive()
+    }
+}

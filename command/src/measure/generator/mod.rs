@@ -1,0 +1,113 @@
+//! The load: one raw epoll loop, the same for every server, that checks every byte.
+//!
+//! It uses the standard library's sockets and epoll through nix, and nothing of this project, so
+//! that no backend is measured with its own client.
+
+mod pattern;
+mod ping_pong;
+mod stream;
+mod waiter;
+
+pub use ping_pong::PingPong;
+pub use stream::Stream;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// What the load does to an echo server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// Every connection sends a message and waits for its echo, over and over.
+    PingPong {
+        /// How many connections do so at once.
+        connections: usize,
+        /// The message's length in bytes, at most [`PingPong::LONGEST`].
+        message: usize,
+    },
+    /// One connection sends without waiting and reads what comes back.
+    Stream {
+        /// How much is sent with one call, in bytes.
+        chunk: usize,
+    },
+}
+
+impl Workload {
+    /// Whether there are round trips, and so latencies, to count.
+    #[must_use]
+    pub fn is_ping_pong(self) -> bool {
+        matches!(self, Workload::PingPong { .. })
+    }
+
+    /// Opens its connections to the server at `path`.
+    ///
+    /// # Errors
+    /// Those of connecting and of epoll.
+    pub fn connect(self, path: &Path) -> io::Result<Load> {
+        match self {
+            Workload::PingPong { connections, message } => {
+                PingPong::connect(path, connections, message).map(Load::PingPong)
+            }
+            Workload::Stream { chunk } => Stream::connect(path, chunk).map(Load::Stream),
+        }
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Workload::PingPong { connections: 1, message } => write!(f, "1 connection, {message} B"),
+            Workload::PingPong { connections, message } => {
+                write!(f, "{connections} connections, {message} B")
+            }
+            Workload::Stream { chunk } => write!(f, "stream, {} KiB chunks", chunk / 1024),
+        }
+    }
+}
+
+/// A workload's open connections to one server, quiet between its slices.
+#[derive(Debug)]
+pub enum Load {
+    /// See [`Workload::PingPong`].
+    PingPong(PingPong),
+    /// See [`Workload::Stream`].
+    Stream(Stream),
+}
+
+impl Load {
+    /// Loads the server for `length`, then waits until everything that was sent has come back.
+    /// Latencies are recorded in nanoseconds.
+    ///
+    /// # Errors
+    /// `InvalidData` if a byte differs, `UnexpectedEof` if the server closes, `TimedOut` if it
+    /// does not answer for seconds; those of reading, writing and epoll.
+    pub fn run(&mut self, length: Duration, latencies: &mut Histogram<u64>) -> io::Result<Volume> {
+        match self {
+            Load::PingPong(load) => load.run(length, latencies),
+            Load::Stream(load) => load.run(length),
+        }
+    }
+}
+
+/// How much went to the server and came back, verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Messages of a ping-pong, chunks of a stream.
+    pub messages: u64,
+    /// Their bytes, counted once.
+    pub bytes: u64,
+}
+
+/// The error of an echo that is not what was sent.
+fn differs(connection: usize, message: u64) -> io::Error {
+    let text = format!("echoed bytes differ from those sent (connection {connection}, message {message})");
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+/// The error of a server that went away under load.
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "it closed a connection under load")
+}

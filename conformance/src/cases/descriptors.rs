@@ -1,0 +1,8 @@
+//! Descriptors: cases 131 to 137 (rules K2).
+
+use crate::case::{Case, cases};
+use crate::fixture::Fixture;
+
+pub(super) fn cases<F: Fixture>() -> Vec<Case<F>> {
+    cases![F;]
+}

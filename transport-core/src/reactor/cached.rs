@@ -1,0 +1,152 @@
+//! Cached readiness: what is known of one descriptor, and who waits for it.
+//!
+//! The kernel says once that a descriptor became ready; this remembers it until an attempt finds
+//! the descriptor not ready any more. So a busy connection makes one system call per read.
+
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use atomic_waker::AtomicWaker;
+
+use crate::error::driver_gone;
+use crate::reactor::{Interest, Progress};
+
+const READ: u32 = 1;
+const WRITE: u32 = 2;
+/// The peer has hung up or shut down, so a short read does not mean that nothing follows.
+const HANGUP: u32 = 4;
+/// The driver is gone.
+const ENDED: u32 = 8;
+/// Counts events above the flags, so that an event between an attempt and its answer is not
+/// forgotten with the readiness of before.
+const EVENT: u32 = 16;
+
+/// What an event says of a descriptor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Event {
+    /// Reading may work (`POLLIN`).
+    pub read: bool,
+    /// Writing may work (`POLLOUT`).
+    pub write: bool,
+    /// The peer shut its writing side down (`POLLRDHUP`).
+    pub read_closed: bool,
+    /// Both are over, or there is an error (`POLLHUP`, `POLLERR`).
+    pub hangup: bool,
+}
+
+/// The readiness of one descriptor, shared by its source and its driver.
+///
+/// It begins as ready for everything: the first attempt finds out, and saves waiting for an event
+/// where data is already there.
+#[derive(Debug)]
+pub struct CachedReadiness {
+    state: AtomicU32,
+    reader: AtomicWaker,
+    writer: AtomicWaker,
+}
+
+impl Default for CachedReadiness {
+    fn default() -> CachedReadiness {
+        CachedReadiness {
+            state: AtomicU32::new(READ | WRITE),
+            reader: AtomicWaker::new(),
+            writer: AtomicWaker::new(),
+        }
+    }
+}
+
+impl CachedReadiness {
+    /// For drivers: notes an event, and puts those whom it concerns into `woken`.
+    pub fn note(&self, event: Event, woken: &mut Vec<Waker>) {
+        let read = event.read || event.read_closed || event.hangup;
+        let write = event.write || event.hangup;
+        let mut flags = 0;
+        flags |= if read { READ } else { 0 };
+        flags |= if write { WRITE } else { 0 };
+        flags |= if event.read_closed || event.hangup { HANGUP } else { 0 };
+        let note = |state: u32| Some(state.wrapping_add(EVENT) | flags);
+        // The closure never answers `None`, so this can't fail.
+        _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, note);
+        if read {
+            woken.extend(self.reader.take());
+        }
+        if write {
+            woken.extend(self.writer.take());
+        }
+    }
+
+    /// For drivers that end: whoever waits, or tries later, gets an error.
+    pub fn end(&self) {
+        self.state.fetch_or(ENDED, Ordering::AcqRel);
+        self.reader.wake();
+        self.writer.wake();
+    }
+
+    /// Whether `interest` is known not to be ready: what a driver must watch for.
+    #[must_use]
+    pub fn is_awaited(&self, interest: Interest) -> bool {
+        self.state.load(Ordering::Acquire) & flag(interest) == 0
+    }
+
+    /// [`Source::poll_io`](crate::Source::poll_io) over this. `arm` is called each time before
+    /// the wait begins, for reactors that must ask the kernel for each event.
+    ///
+    /// # Errors
+    /// The attempt's; [`driver_gone`] when the driver has ended.
+    pub fn poll_io<T>(
+        &self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+        mut attempt: impl FnMut() -> io::Result<Progress<T>>,
+        arm: impl Fn(),
+    ) -> Poll<io::Result<T>> {
+        loop {
+            let mut seen = self.state.load(Ordering::Acquire);
+            if seen & (flag(interest) | ENDED) == 0 {
+                arm();
+                match interest {
+                    Interest::Read => self.reader.register(cx.waker()),
+                    Interest::Write => self.writer.register(cx.waker()),
+                }
+                // An event after the first look found no waker to wake.
+                seen = self.state.load(Ordering::Acquire);
+                if seen & (flag(interest) | ENDED) == 0 {
+                    return Poll::Pending;
+                }
+            }
+            if seen & ENDED != 0 {
+                return Poll::Ready(Err(driver_gone()));
+            }
+            match attempt() {
+                Ok(Progress::Done(value)) => return Poll::Ready(Ok(value)),
+                Ok(Progress::Drained(value)) => {
+                    if seen & HANGUP == 0 {
+                        self.forget(interest, seen);
+                    }
+                    return Poll::Ready(Ok(value));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.forget(interest, seen),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+    }
+
+    /// Forgets a readiness, unless there was an event since `seen`.
+    fn forget(&self, interest: Interest, seen: u32) {
+        let forget = |now: u32| {
+            let only_readiness_changed = (now ^ seen) & !(READ | WRITE) == 0;
+            only_readiness_changed.then_some(now & !flag(interest))
+        };
+        // If there was one, the readiness stays, and the next attempt finds out.
+        _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, forget);
+    }
+}
+
+fn flag(interest: Interest) -> u32 {
+    match interest {
+        Interest::Read => READ,
+        Interest::Write => WRITE,
+    }
+}

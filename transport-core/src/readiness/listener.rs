@@ -1,0 +1,170 @@
+//! A listener over readiness.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Poll, ready};
+use std::time::Instant;
+
+use crate::address::{Address, PeerAddress};
+use crate::closer::Closer;
+use crate::error::{closed, is_transient};
+use crate::reactor::{Interest, Progress, Reactor, Source};
+use crate::readiness::connection::ReadyConnection;
+use crate::readiness::{Context, Deadline};
+use crate::socket::listener::{Phase, Waiter, take_queued};
+use crate::socket::{self, Backoff, ListenerState, Mode, accept::is_retried};
+use crate::transport::Listener;
+
+/// One handle of a listener.
+pub struct ReadyListener<R: Reactor> {
+    source: R::Source,
+    waiter: Waiter,
+    deadline: Deadline<R>,
+    /// After an accept failed for want of a resource: how long, and the pause itself.
+    backoff: Option<(Backoff, R::Sleep)>,
+    context: Arc<Context<R>>,
+}
+
+impl<R: Reactor> ReadyListener<R> {
+    pub(crate) fn new(
+        context: Arc<Context<R>>,
+        state: Arc<ListenerState>,
+    ) -> io::Result<ReadyListener<R>> {
+        let source = context.reactor.register(Arc::clone(state.fd()))?;
+        context.reactor.close_at_end(state.closer());
+        let waiter = Waiter::new(state);
+        Ok(ReadyListener { source, waiter, deadline: Deadline::default(), backoff: None, context })
+    }
+
+    /// What this handle shares with the others.
+    #[must_use]
+    pub fn state(&self) -> &Arc<ListenerState> {
+        self.waiter.state()
+    }
+
+    /// [`poll_accept`](Listener::poll_accept) without making a connection of the descriptor: for
+    /// transports whose connections are not [`ReadyConnection`]s.
+    ///
+    /// # Errors
+    /// As [`poll_accept`](Listener::poll_accept).
+    pub fn poll_accept_descriptor(
+        &mut self,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<io::Result<(OwnedFd, PeerAddress)>> {
+        match self.poll_take(cx) {
+            Poll::Pending => self.deadline.poll(cx, &self.context.reactor),
+            Poll::Ready(Err(e)) if is_transient(&e) => {
+                self.pause_next();
+                Poll::Ready(Err(e))
+            }
+            Poll::Ready(accepted) => {
+                if accepted.is_ok() {
+                    self.backoff = None;
+                }
+                Poll::Ready(accepted)
+            }
+        }
+    }
+
+    fn poll_take(
+        &mut self,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<io::Result<(OwnedFd, PeerAddress)>> {
+        let mut registered = false;
+        loop {
+            match self.state().phase() {
+                Phase::Open => {}
+                Phase::Draining => {
+                    let queued = take_queued(self.state(), Mode::NonBlocking);
+                    return Poll::Ready(queued.and_then(|next| next.ok_or_else(closed)));
+                }
+                Phase::Closed => return Poll::Ready(Err(closed())),
+            }
+            if let Poll::Ready(result) = self.poll_accept_open(cx) {
+                match result {
+                    Err(e) if is_retried(&e) => continue,
+                    // Closing and draining make the call fail; the phase says which it was.
+                    Err(_) if self.state().phase() != Phase::Open => continue,
+                    other => return Poll::Ready(other),
+                }
+            }
+            if registered {
+                return Poll::Pending;
+            }
+            // The phase may have changed before there was a waker to wake.
+            self.waiter.register(cx.waker());
+            registered = true;
+        }
+    }
+
+    fn poll_accept_open(
+        &mut self,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<io::Result<(OwnedFd, PeerAddress)>> {
+        if let Some((_, pause)) = &mut self.backoff {
+            ready!(Pin::new(pause).poll(cx));
+        }
+        self.source.poll_io(cx, Interest::Read, |fd| {
+            socket::accept(fd, Mode::NonBlocking).map(Progress::Done)
+        })
+    }
+
+    /// Keeps the next accept from trying at once, longer each time (rule L6).
+    fn pause_next(&mut self) {
+        let mut backoff = self.backoff.take().map_or_else(Backoff::accept, |(backoff, _)| backoff);
+        let until = Instant::now() + backoff.pause();
+        self.backoff = Some((backoff, self.context.reactor.sleep(until)));
+    }
+}
+
+impl<R: Reactor> Listener for ReadyListener<R> {
+    type Connection = ReadyConnection<R>;
+
+    fn poll_accept(
+        &mut self,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<io::Result<(ReadyConnection<R>, PeerAddress)>> {
+        let (fd, peer) = ready!(self.poll_accept_descriptor(cx))?;
+        let descriptors = self.state().descriptors();
+        let connection = ReadyConnection::new(Arc::clone(&self.context), fd, descriptors)?;
+        Poll::Ready(Ok((connection, peer)))
+    }
+
+    fn poll_acceptable(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        self.waiter.register(cx.waker());
+        if self.state().phase() != Phase::Open {
+            return Poll::Ready(Ok(()));
+        }
+        let waiting =
+            self.source.poll_io(cx, Interest::Read, |fd| match socket::is_readable(fd)? {
+                true => Ok(Progress::Done(())),
+                false => Err(io::ErrorKind::WouldBlock.into()),
+            });
+        match waiting {
+            Poll::Pending => self.deadline.poll(cx, &self.context.reactor),
+            ready => ready,
+        }
+    }
+
+    fn set_accept_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline.set(deadline);
+    }
+
+    fn local_address(&self) -> &Address {
+        self.state().address()
+    }
+
+    fn closer(&self) -> Closer {
+        self.state().closer()
+    }
+}
+
+impl<R: Reactor> fmt::Debug for ReadyListener<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadyListener").field("state", self.state()).finish_non_exhaustive()
+    }
+}

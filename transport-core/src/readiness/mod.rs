@@ -1,0 +1,144 @@
+//! Listeners and connections over readiness: the one implementation that epoll, the ring's
+//! borrowed path, the blocking backend's trait face and hosted sockets share.
+//!
+//! [`Readiness<R>`](Readiness) is the transport; [`Reactor`] says when a descriptor is ready.
+
+mod buffers;
+mod connection;
+mod deadline;
+mod listener;
+mod read;
+mod write;
+
+pub use connection::ReadyConnection;
+pub use deadline::Deadline;
+pub use listener::ReadyListener;
+pub use read::ReadyReadHalf;
+pub use write::ReadyWriteHalf;
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::address::Address;
+use crate::error::{Cause, Error, Result, closed};
+use crate::options::{AdoptOptions, ConnectOptions, Descriptors, ListenOptions};
+use crate::reactor::Reactor;
+use crate::readiness::buffers::Buffers;
+use crate::socket::{self, Dial, Dialled, ListenerState, Mode};
+use crate::transport::Transport;
+
+/// A transport whose sockets wait by readiness.
+pub struct Readiness<R> {
+    context: Arc<Context<R>>,
+}
+
+/// What all sockets of one transport share.
+pub(crate) struct Context<R> {
+    pub(crate) reactor: R,
+    pub(crate) buffers: Arc<Buffers>,
+}
+
+impl<R: Reactor> Readiness<R> {
+    /// A transport on `reactor`.
+    #[must_use]
+    pub fn new(reactor: R) -> Readiness<R> {
+        Readiness { context: Arc::new(Context { reactor, buffers: Arc::default() }) }
+    }
+
+    /// The reactor.
+    #[must_use]
+    pub fn reactor(&self) -> &R {
+        &self.context.reactor
+    }
+
+    fn listener(
+        &self,
+        state: Arc<ListenerState>,
+        operation: &'static str,
+    ) -> Result<ReadyListener<R>> {
+        let address = state.address().clone();
+        ReadyListener::new(Arc::clone(&self.context), state)
+            .map_err(|e| Error::new(operation, Some(&address), e))
+    }
+
+    fn connection(
+        &self,
+        fd: OwnedFd,
+        descriptors: Descriptors,
+    ) -> std::io::Result<ReadyConnection<R>> {
+        ReadyConnection::new(Arc::clone(&self.context), fd, descriptors)
+    }
+}
+
+impl<R: Reactor> Transport for Readiness<R> {
+    type Listener = ReadyListener<R>;
+    type Connection = ReadyConnection<R>;
+
+    fn listen(&self, at: &Address, options: &ListenOptions) -> Result<ReadyListener<R>> {
+        let state = socket::listen(at, options)?;
+        let listener = self.listener(Arc::clone(&state), "listen on");
+        if listener.is_err() {
+            state.remove_file();
+        }
+        listener
+    }
+
+    fn share_listener(&self, of: &ReadyListener<R>) -> Result<ReadyListener<R>> {
+        let state = of.state();
+        if state.phase() == socket::listener::Phase::Closed {
+            return Err(Error::new("share the listener on", Some(state.address()), closed()));
+        }
+        self.listener(Arc::clone(state), "share the listener on")
+    }
+
+    async fn connect(&self, to: &Address, options: &ConnectOptions) -> Result<ReadyConnection<R>> {
+        let mut dial = Dial::new(to, options, Mode::NonBlocking)?;
+        loop {
+            match dial.attempt()? {
+                Dialled::Connected(fd) => {
+                    let connection = self.connection(fd, options.descriptors);
+                    return connection.map_err(|e| Error::new("connect to", Some(to), e));
+                }
+                Dialled::Full(again, pause) => {
+                    dial = again;
+                    self.context.reactor.sleep(Instant::now() + pause).await;
+                    if self.context.reactor.is_ended() {
+                        return Err(Error::new("connect to", Some(to), Cause::DriverGone));
+                    }
+                }
+            }
+        }
+    }
+
+    fn adopt_listener(&self, fd: OwnedFd, options: &AdoptOptions) -> Result<ReadyListener<R>> {
+        self.listener(socket::adopt_listener(fd, options)?, "adopt the listener on")
+    }
+
+    fn adopt_connection(&self, fd: OwnedFd, options: &AdoptOptions) -> Result<ReadyConnection<R>> {
+        let fd = socket::adopt_connection(fd, Mode::NonBlocking, options)?;
+        self.connection(fd, options.descriptors)
+            .map_err(|e| Error::new("adopt a connection", None, e))
+    }
+
+    fn pair(&self, options: &AdoptOptions) -> Result<(ReadyConnection<R>, ReadyConnection<R>)> {
+        let (one, other) = socket::pair(Mode::NonBlocking, options)?;
+        let make = |fd| {
+            self.connection(fd, options.descriptors).map_err(|e| Error::new("make a pair", None, e))
+        };
+        Ok((make(one)?, make(other)?))
+    }
+}
+
+impl<R> Clone for Readiness<R> {
+    fn clone(&self) -> Readiness<R> {
+        Readiness { context: Arc::clone(&self.context) }
+    }
+}
+
+impl<R> fmt::Debug for Readiness<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness").finish_non_exhaustive()
+    }
+}

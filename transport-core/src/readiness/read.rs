@@ -1,0 +1,152 @@
+//! The reading half of a connection over readiness.
+
+use std::fmt;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::task::{self, Poll, ready};
+use std::time::Instant;
+
+use crate::chunk::Chunk;
+use crate::cursor::ReadCursor;
+use crate::descriptors::{self, Received};
+use crate::error::unsupported;
+use crate::reactor::{Interest, Progress, Reactor};
+use crate::readiness::Deadline;
+use crate::readiness::connection::Shared;
+use crate::socket;
+use crate::transport::PollRead;
+
+/// The reading half. Dropping it after a split shuts the direction down.
+pub struct ReadyReadHalf<R: Reactor> {
+    pub(super) shared: Arc<Shared<R>>,
+    pub(super) closes_on_drop: bool,
+    deadline: Deadline<R>,
+    /// Bytes that were received and could not be given out: those of a message whose descriptors
+    /// were over the limit.
+    held: Chunk,
+}
+
+impl<R: Reactor> ReadyReadHalf<R> {
+    pub(super) fn new(shared: Arc<Shared<R>>) -> ReadyReadHalf<R> {
+        let (deadline, held) = (Deadline::default(), Chunk::new());
+        ReadyReadHalf { shared, closes_on_drop: false, deadline, held }
+    }
+
+    pub(super) fn take_held(&mut self) -> Chunk {
+        std::mem::take(&mut self.held)
+    }
+
+    /// The bytes received together with descriptors that were refused are given out first.
+    fn read_held(&mut self, into: &mut ReadCursor<'_>) -> bool {
+        let copied = into.put(&self.held);
+        self.held.advance(copied);
+        copied > 0
+    }
+
+    fn poll_io<T>(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
+    ) -> Poll<io::Result<T>> {
+        match self.shared.poll_io(cx, Interest::Read, attempt) {
+            Poll::Pending => self.deadline.poll(cx, &self.shared.context.reactor),
+            ready => ready,
+        }
+    }
+
+    /// Whether the queue is empty after `received` of `room` bytes came.
+    fn progress<T>(drains: bool, received: usize, room: usize, value: T) -> Progress<T> {
+        match drains && 0 < received && received < room {
+            true => Progress::Drained(value),
+            false => Progress::Done(value),
+        }
+    }
+}
+
+impl<R: Reactor> PollRead for ReadyReadHalf<R> {
+    fn poll_read(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        into: &mut ReadCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if into.remaining() == 0 || self.read_held(into) {
+            return Poll::Ready(Ok(()));
+        }
+        let drains = self.shared.short_read_drains;
+        self.poll_io(cx, |fd| {
+            let room = into.remaining();
+            let received = socket::receive(fd, into)?;
+            Ok(Self::progress(drains, received, room, ()))
+        })
+    }
+
+    fn poll_recv(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<Chunk>> {
+        if !self.held.is_empty() {
+            return Poll::Ready(Ok(self.take_held()));
+        }
+        let drains = self.shared.short_read_drains;
+        let buffers = Arc::clone(&self.shared.context.buffers);
+        self.poll_io(cx, |fd| {
+            let mut room = 0;
+            let chunk = buffers.fill(|cursor| {
+                room = cursor.remaining();
+                socket::receive(fd, cursor).map(drop)
+            })?;
+            Ok(Self::progress(drains, chunk.len(), room, chunk))
+        })
+    }
+
+    fn poll_read_descriptors(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        into: &mut ReadCursor<'_>,
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> Poll<io::Result<()>> {
+        let limit = self.shared.descriptor_limit;
+        if limit == 0 {
+            return Poll::Ready(Err(unsupported("descriptors are refused here")));
+        }
+        if into.remaining() == 0 || self.read_held(into) {
+            return Poll::Ready(Ok(()));
+        }
+        let received = ready!(self.poll_io(cx, |fd| {
+            descriptors::receive(fd, into, limit, descriptors).map(Progress::Done)
+        }))?;
+        match received {
+            Received::Bytes(_) => Poll::Ready(Ok(())),
+            Received::Refused { bytes, error } => {
+                self.held = bytes;
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+
+    fn close_read(&mut self) -> io::Result<()> {
+        socket::shutdown(self.shared.as_fd(), Shutdown::Read)
+    }
+
+    fn set_read_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline.set(deadline);
+    }
+
+    fn queued(&self) -> io::Result<usize> {
+        Ok(self.held.len() + socket::queued(self.shared.as_fd())?)
+    }
+}
+
+impl<R: Reactor> Drop for ReadyReadHalf<R> {
+    fn drop(&mut self) {
+        if self.closes_on_drop {
+            // Nobody is left to tell; the descriptor closes with the other half.
+            _ = self.close_read();
+        }
+    }
+}
+
+impl<R: Reactor> fmt::Debug for ReadyReadHalf<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadyReadHalf").finish_non_exhaustive()
+    }
+}

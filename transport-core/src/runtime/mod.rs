@@ -1,0 +1,149 @@
+//! Tasks on one thread, over any driver: the same program on every backend.
+
+mod handle;
+
+pub use async_executor::Task;
+pub use handle::Handle;
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use async_executor::Executor;
+
+use crate::backend::{Backend, Driver};
+use crate::error::Result;
+use crate::options::Settings;
+use crate::timers::Sleep;
+use crate::unparker::Unparker;
+
+/// An executor and a backend's driver, on the thread that calls [`block_on`](Self::block_on).
+///
+/// One wait for the kernel serves all tasks. Dropping it drops the tasks, then the driver, which
+/// closes the listeners; operations on handles that are left fail.
+pub struct Runtime<B: Backend> {
+    executor: Arc<Executor<'static>>,
+    transport: B::Transport,
+    driver: B::Driver,
+}
+
+impl<B: Backend> Runtime<B> {
+    /// A runtime on a newly opened backend.
+    ///
+    /// # Errors
+    /// Those of [`Backend::open`].
+    pub fn new(settings: &Settings) -> Result<Runtime<B>> {
+        let (transport, driver) = B::open(settings)?;
+        Ok(Runtime::from_parts(transport, driver))
+    }
+
+    /// A runtime on a backend that was opened before.
+    #[must_use]
+    pub fn from_parts(transport: B::Transport, driver: B::Driver) -> Runtime<B> {
+        Runtime { executor: Arc::default(), transport, driver }
+    }
+
+    /// What makes listeners and connections.
+    #[must_use]
+    pub fn transport(&self) -> &B::Transport {
+        &self.transport
+    }
+
+    /// What tasks and other threads need of this runtime.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(&self.executor, self.driver.timers().clone())
+    }
+
+    /// Starts a task. Dropping the [`Task`] cancels it; [`Task::detach`] lets it run on.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Task<T> {
+        self.executor.spawn(future)
+    }
+
+    /// A future that is ready after this time.
+    pub fn sleep(&self, time: Duration) -> Sleep {
+        self.handle().sleep(time)
+    }
+
+    /// Gives `future` this much time.
+    ///
+    /// # Errors
+    /// `TimedOut`; the future is dropped then.
+    pub fn timeout<F: Future>(
+        &self,
+        limit: Duration,
+        future: F,
+    ) -> impl Future<Output = std::io::Result<F::Output>> + use<F, B> {
+        self.handle().timeout(limit, future)
+    }
+
+    /// Runs `future` and all tasks on this thread until the future is done. Tasks that are left
+    /// wait for the next call.
+    ///
+    /// # Panics
+    /// When the driver can't wait: it belongs to another thread, or the process closed its
+    /// descriptors.
+    pub fn block_on<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let Runtime { executor, driver, .. } = self;
+        let unparker = driver.unparker();
+        let waker = unparker.waker();
+        let mut cx = Context::from_waker(&waker);
+        let mut running = pin!(executor.run(polled_when_woken(future, unparker)));
+        loop {
+            let output = running.as_mut().poll(&mut cx);
+            // Before returning, what the future did last (closing, sending) is submitted.
+            let at_most = output.is_ready().then_some(Duration::ZERO);
+            if let Err(e) = driver.turn(at_most) {
+                panic!("the driver can't wait: {e}");
+            }
+            if let Poll::Ready(output) = output {
+                return output;
+            }
+        }
+    }
+}
+
+impl<B: Backend> fmt::Debug for Runtime<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("backend", &B::NAME).finish_non_exhaustive()
+    }
+}
+
+/// The executor polls the main future together with the tasks; this lets it be polled only when it
+/// was woken itself.
+fn polled_when_woken<T>(
+    future: impl Future<Output = T>,
+    unparker: Unparker,
+) -> impl Future<Output = T> {
+    let woken = Arc::new(Woken { flag: AtomicBool::new(true), unparker });
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut future = Box::pin(future);
+    poll_fn(move |_| match woken.flag.swap(false, Ordering::AcqRel) {
+        true => future.as_mut().poll(&mut Context::from_waker(&waker)),
+        false => Poll::Pending,
+    })
+}
+
+/// Remembers that the main future was woken, and keeps the driver from sleeping.
+struct Woken {
+    flag: AtomicBool,
+    unparker: Unparker,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.flag.store(true, Ordering::Release);
+        self.unparker.unpark();
+    }
+}

@@ -1,0 +1,158 @@
+//! Ending a driver's sleep from another thread, with a system call only if it really sleeps.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering, fence};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::backend::Prepared;
+use crate::timers::Timers;
+
+const AWAKE: u8 = 0;
+const NOTIFIED: u8 = 1;
+const ASLEEP: u8 = 2;
+
+/// Wakes a driver: ends its sleep, or keeps it from falling asleep. Cheap to clone, usable from
+/// any thread, harmless after the driver is gone.
+#[derive(Clone)]
+pub struct Unparker {
+    parker: Arc<Parker>,
+}
+
+impl Unparker {
+    /// Ends the sleep that is, or else the next one. Never blocks; a system call (`write(2)` on an
+    /// eventfd) only if the driver sleeps.
+    pub fn unpark(&self) {
+        self.parker.unpark();
+    }
+
+    /// Ends the sleep only if there is one: for changes that the driver sees by itself before it
+    /// falls asleep.
+    pub fn nudge(&self) {
+        // Orders the change, made before this, with the driver's look at it after falling asleep.
+        fence(Ordering::SeqCst);
+        if self.parker.state.load(Ordering::SeqCst) == ASLEEP {
+            self.unpark();
+        }
+    }
+
+    /// A waker that unparks.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.parker))
+    }
+}
+
+impl fmt::Debug for Unparker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unparker").finish_non_exhaustive()
+    }
+}
+
+/// The driver's side of its unparkers: an eventfd to wait for, and whether it waits.
+pub struct Parker {
+    state: AtomicU8,
+    event: EventFd,
+}
+
+impl Parker {
+    /// A parker with its eventfd, non-blocking and close-on-exec.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE, ENOMEM.
+    pub fn new() -> io::Result<Arc<Parker>> {
+        let event =
+            EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        Ok(Arc::new(Parker { state: AtomicU8::new(AWAKE), event }))
+    }
+
+    /// An unparker of this.
+    #[must_use]
+    pub fn unparker(self: &Arc<Self>) -> Unparker {
+        Unparker { parker: Arc::clone(self) }
+    }
+
+    /// Announces a sleep. `false` means that there was a notification, now consumed: do not sleep.
+    fn fall_asleep(&self) -> bool {
+        if self.state.compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            fence(Ordering::SeqCst);
+            return true;
+        }
+        // Either notified, or asleep already because a host prepared twice.
+        self.state.swap(AWAKE, Ordering::SeqCst) == ASLEEP && self.fall_asleep()
+    }
+
+    /// For drivers: how long to wait now, with the sleep announced unless that is zero. `None` is
+    /// without end. To be called before the last look at what else could keep it awake.
+    pub fn wait_limit(&self, at_most: Option<Duration>, timers: &Timers) -> Option<Duration> {
+        if at_most == Some(Duration::ZERO) || !self.fall_asleep() {
+            return Some(Duration::ZERO);
+        }
+        let next = timers.next().map(|at| at.saturating_duration_since(Instant::now()));
+        let limit = next.into_iter().chain(at_most).min();
+        if limit == Some(Duration::ZERO) {
+            self.wake_up();
+        }
+        limit
+    }
+
+    /// For drivers: the answer to [`Driver::prepare`](crate::Driver::prepare) when there is no
+    /// work yet.
+    pub fn prepare(&self, timers: &Timers) -> Prepared {
+        if !self.fall_asleep() {
+            return Prepared::Ready;
+        }
+        match timers.next() {
+            Some(due) if due <= Instant::now() => {
+                self.wake_up();
+                Prepared::Ready
+            }
+            next => Prepared::SleepUntil(next),
+        }
+    }
+
+    /// Ends the sleep, and consumes the notification that ended it.
+    pub fn wake_up(&self) {
+        self.state.store(AWAKE, Ordering::SeqCst);
+    }
+
+    /// Takes the eventfd's count, for those who wait for it level-triggered.
+    pub fn reset_event(&self) {
+        // An error means that nothing was written.
+        _ = self.event.read();
+    }
+
+    fn unpark(&self) {
+        if self.state.swap(NOTIFIED, Ordering::SeqCst) == ASLEEP {
+            // Writing fails only when the count is at its maximum, and then it is readable.
+            _ = self.event.write(1);
+        }
+    }
+}
+
+impl AsFd for Parker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.unpark();
+    }
+}
+
+impl fmt::Debug for Parker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parker").field("state", &self.state).finish_non_exhaustive()
+    }
+}
