@@ -138,5 +138,6 @@ fn said(flags: PollFlags) -> Event {
         // Level-triggered: the end of the stream is reported as readable until it was read.
         read_closed: false,
         hangup: flags.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL),
+        spent: None,
     }
 }

@@ -96,8 +96,10 @@ fn said(flags: EpollFlags) -> Event {
     Event {
         read: flags.contains(EpollFlags::EPOLLIN),
         write: flags.contains(EpollFlags::EPOLLOUT),
-        read_closed: flags.contains(EpollFlags::EPOLLRDHUP),
+        // A read also ends short at an out-of-band byte, and more may follow (case 107).
+        read_closed: flags.intersects(EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI),
         hangup: flags.intersects(EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR),
+        spent: None,
     }
 }
 

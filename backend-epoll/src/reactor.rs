@@ -17,6 +17,7 @@ use transport_core::{Closer, Interest, Progress, Reactor, SharedFd, Source, Time
 const EVENTS: EpollFlags = EpollFlags::EPOLLIN
     .union(EpollFlags::EPOLLOUT)
     .union(EpollFlags::EPOLLRDHUP)
+    .union(EpollFlags::EPOLLPRI)
     .union(EpollFlags::EPOLLET);
 
 /// No source has this token.

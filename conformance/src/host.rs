@@ -3,7 +3,8 @@
 
 #![expect(unsafe_code, reason = "installs a signal handler that does nothing")]
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use nix::sys::prctl;
@@ -13,8 +14,10 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, geteuid, setgroups, setresgid, setresuid};
 
+use crate::census::Census;
+
 /// The user id of nobody.
-const NOBODY: u32 = 65534;
+pub const NOBODY: u32 = 65534;
 
 /// Gives up root's rights for the rest of the process, so that permissions mean something. Does
 /// nothing for other users, whom permissions bind already.
@@ -63,35 +66,38 @@ pub fn allow_descriptors(count: u64) -> bool {
     soft >= count || setrlimit(Resource::RLIMIT_NOFILE, count, hard.max(count)).is_ok()
 }
 
-/// Runs `body` while the process can open only `spare` more descriptors, numbered without gaps.
+/// Runs `body` while the process can open no more descriptors.
+///
+/// # Panics
+/// If the limit can't be set.
+pub fn without_spare_descriptors<T>(body: impl FnOnce() -> T) -> T {
+    with_spare_descriptors(0, body)
+}
+
+/// Runs `body` while the process can open exactly `spare` more descriptors.
 ///
 /// # Panics
 /// If the limit can't be set.
 pub fn with_spare_descriptors<T>(spare: u64, body: impl FnOnce() -> T) -> T {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit can be asked for");
-    let highest = highest_descriptor();
-    // Gaps below the highest are filled, so that exactly `spare` numbers remain.
+    let census = Census::take();
+    let highest = census.descriptors.last_key_value().map_or(0, |(number, _)| *number);
+    let number =
+        |file: &File| u64::try_from(file.as_raw_fd()).expect("a descriptor is not negative");
+    // The limit is on numbers, so the gaps below the highest are filled.
     let mut fillers = Vec::new();
-    loop {
-        let file = fs::File::open("/dev/null").expect("there are descriptors left");
-        let number =
-            u64::try_from(std::os::fd::AsRawFd::as_raw_fd(&file)).expect("it is not negative");
-        if number > highest {
-            break;
+    let first_free = loop {
+        let file = File::open("/dev/null").expect("there are descriptors left");
+        if file.as_raw_fd() > highest {
+            break number(&file);
         }
         fillers.push(file);
-    }
-    setrlimit(Resource::RLIMIT_NOFILE, highest + 1 + spare, hard).expect("a limit can be lowered");
+    };
+    setrlimit(Resource::RLIMIT_NOFILE, first_free + spare, hard).expect("a limit can be lowered");
     let answer = body();
     setrlimit(Resource::RLIMIT_NOFILE, soft, hard).expect("a limit can be raised to what it was");
     drop(fillers);
     answer
-}
-
-fn highest_descriptor() -> u64 {
-    let census = crate::census::Census::take();
-    let highest = census.descriptors.last_key_value().map_or(0, |(number, _)| *number);
-    u64::try_from(highest).expect("a descriptor is not negative")
 }
 
 /// The processor time that this process has used, user and system.

@@ -51,6 +51,7 @@ pub mod oracle;
 mod pairs;
 mod process;
 mod runner;
+pub mod steps;
 
 pub use case::{Case, Needs, Outcome};
 pub use census::Census;

@@ -51,6 +51,15 @@ pub enum Cause {
     WrongDescriptor(&'static str),
     /// The backend can't work here.
     Unavailable(String),
+    /// No backend has this name.
+    UnknownBackend {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
+    /// The handle was made by another backend than the one that was asked to use it.
+    OtherBackend,
     /// The driver is gone, so nothing would ever wake.
     DriverGone,
 }
@@ -109,7 +118,9 @@ impl Error {
             Cause::Address(_)
             | Cause::WrongSocketType
             | Cause::NotForAddress(_)
-            | Cause::WrongDescriptor(_) => io::ErrorKind::InvalidInput,
+            | Cause::WrongDescriptor(_)
+            | Cause::UnknownBackend { .. }
+            | Cause::OtherBackend => io::ErrorKind::InvalidInput,
         }
     }
 }
@@ -148,6 +159,10 @@ impl fmt::Display for Cause {
             | Cause::UnsafeDirectory(what)
             | Cause::WrongDescriptor(what) => f.write_str(what),
             Cause::Unavailable(why) => f.write_str(why),
+            Cause::UnknownBackend { name, known } => {
+                write!(f, "no backend is called {name:?}; there are {}", known.join(", "))
+            }
+            Cause::OtherBackend => f.write_str("it belongs to another backend"),
             Cause::DriverGone => f.write_str("the driver is gone"),
         }
     }

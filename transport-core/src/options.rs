@@ -155,6 +155,12 @@ impl ConnectOptions {
     pub fn wait_limit(&self) -> Option<Duration> {
         self.timeout
     }
+
+    /// Whether descriptors may arrive, as it was asked for.
+    #[must_use]
+    pub fn descriptor_policy(&self) -> Descriptors {
+        self.descriptors
+    }
 }
 
 /// How to take over a descriptor that was made elsewhere, and how to make a pair.
@@ -176,6 +182,12 @@ impl AdoptOptions {
         self.descriptors = descriptors;
         self
     }
+
+    /// Whether descriptors may arrive, as it was asked for.
+    #[must_use]
+    pub fn descriptor_policy(&self) -> Descriptors {
+        self.descriptors
+    }
 }
 
 /// How to open a backend. Every field has a default that was measured; a backend takes what
@@ -193,8 +205,11 @@ pub struct Settings {
     /// the messages is ruinous.
     pub buffer_size: u32,
     /// How many received chunks a connection may hold that its reader has not taken, before its
-    /// receive is stopped until the reader catches up (io_uring, owned path). Default 8.
+    /// receive is stopped until the reader catches up (io_uring, owned path). Default 16.
     pub run_ahead: usize,
+    /// Whether one request may receive again and again (io_uring, owned path). Default true; where
+    /// the kernel's such receives lose the end of a stream, it is not done all the same.
+    pub multishot: bool,
     /// How long dropping a driver waits for bytes that `send` took to be taken by their peers
     /// (io_uring, owned path; rule S7). Default 1 second.
     pub linger: Duration,
@@ -206,7 +221,8 @@ impl Default for Settings {
             events: 256,
             buffers: 256,
             buffer_size: 16 * 1024,
-            run_ahead: 8,
+            run_ahead: 16,
+            multishot: true,
             linger: Duration::from_secs(1),
         }
     }

@@ -106,7 +106,8 @@ pub fn measure(
     let mut measured = Vec::with_capacity(servers.len());
     for server in &mut *servers {
         loads.push(workload.connect(server.path()).map_err(|error| server.explain(&error))?);
-        measured.push(Measured { slices: Vec::with_capacity(plan.rotations), latencies: histogram()? });
+        measured
+            .push(Measured { slices: Vec::with_capacity(plan.rotations), latencies: histogram()? });
     }
     for rotation in 0..plan.warm_up + plan.rotations {
         for turn in 0..servers.len() {

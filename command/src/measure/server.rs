@@ -39,10 +39,16 @@ impl Server {
     /// If it cannot be started, or ends or stays silent instead of listening; its own words are
     /// in the text.
     pub fn start(name: &str, path: &Path, command: &mut Command) -> Result<Server> {
-        let fail = |cause: &dyn std::fmt::Display| Failure::new(format_args!("start the server {name}"), cause);
+        let fail = |cause: &dyn std::fmt::Display| {
+            Failure::new(format_args!("start the server {name}"), cause)
+        };
         // A process group of its own: Ctrl-C on a terminal reaches this process only, which then
         // stops its servers itself.
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
         let mut child = command.spawn().map_err(|error| fail(&error))?;
         let clock = ClockId::pid_cpu_clock_id(pid(&child));
         let listens = wait_for_line(child.stdout.as_mut());
@@ -81,7 +87,9 @@ impl Server {
     /// # Errors
     /// If the process is gone.
     pub fn cpu_time(&self) -> Result<Duration> {
-        let now = self.clock.now().map_err(|errno| Failure::new(format_args!("read the CPU time of {}", self.name), errno))?;
+        let now = self.clock.now().map_err(|errno| {
+            Failure::new(format_args!("read the CPU time of {}", self.name), errno)
+        })?;
         Ok(Duration::from(now))
     }
 

@@ -1,12 +1,22 @@
 //! All cases, one file per topic.
 
+mod accept;
 mod across;
 mod addressing;
 mod backlog;
+mod cancellation;
 mod connect;
 mod credentials;
+mod deadlines;
 mod descriptors;
+mod driver;
+mod end_of_stream;
+mod exhaustion;
+mod fairness;
+mod flow;
 mod listener;
+mod meeting;
+mod names;
 mod owned;
 mod permissions;
 mod runtime;
@@ -20,12 +30,20 @@ use crate::fixture::Fixture;
 pub fn all<F: Fixture>() -> Vec<Case<F>> {
     let mut cases = [
         across::cases::<F>(),
+        accept::cases(),
         addressing::cases(),
         backlog::cases(),
         connect::cases(),
         credentials::cases(),
+        fairness::cases(),
+        exhaustion::cases(),
+        driver::cases(),
+        deadlines::cases(),
+        end_of_stream::cases(),
+        cancellation::cases(),
         descriptors::cases(),
         listener::cases(),
+        names::cases(),
         owned::cases(),
         permissions::cases(),
         runtime::cases(),

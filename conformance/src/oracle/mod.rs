@@ -1,30 +1,23 @@
 //! The peers that cases talk to: plain sockets of the standard library, on threads.
 //!
-//! They are the oracle because they share no line with the library under test. Addresses that the
-//! standard library can't express, paths of 108 bytes and more, are reached through a descriptor
-//! of their directory, which leads to the same file by another way.
+//! They are the oracle because they share no line with the library under test.
 
+mod beside;
+mod near;
+mod pattern;
 mod peer;
 mod talk;
 
+pub use beside::{Beside, beside};
+pub use pattern::Pattern;
 pub use peer::{Peer, Sleeper, peer};
 pub use talk::{exchange, is_connected_to};
 
-use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
 
-use nix::libc;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket, Type};
 use transport_core::Address;
-
-/// The longest path that the standard library binds and connects to.
-const LONGEST_PLAIN_PATH: usize = 107;
 
 /// A listener with a long backlog.
 ///
@@ -53,9 +46,7 @@ pub fn listen_with_backlog(address: &Address, backlog: i32) -> UnixListener {
 #[must_use]
 pub fn bind(address: &Address, kind: Type) -> Socket {
     let socket = Socket::new(Domain::UNIX, kind, None).expect("a socket can be made");
-    let near = Near::of(address);
-    socket
-        .bind(&near.address)
+    near::bind(&socket, address)
         .unwrap_or_else(|error| panic!("the oracle binds {address}: {error}"));
     socket
 }
@@ -86,7 +77,7 @@ fn connect_bound(own: Option<&Address>, to: &Address) -> io::Result<UnixStream> 
         Some(own) => bind(own, Type::STREAM),
         None => Socket::new(Domain::UNIX, Type::STREAM, None)?,
     };
-    socket.connect(&Near::of(to).address)?;
+    near::connect(&socket, to)?;
     Ok(socket.into())
 }
 
@@ -96,7 +87,7 @@ fn connect_bound(own: Option<&Address>, to: &Address) -> io::Result<UnixStream> 
 /// `WouldBlock` if the backlog is full; those of `connect(2)`.
 pub fn connect_at_once(address: &Address) -> io::Result<UnixStream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
-    socket.connect(&Near::of(address).address)?;
+    near::connect(&socket, address)?;
     socket.set_nonblocking(false)?;
     Ok(socket.into())
 }
@@ -115,38 +106,4 @@ pub fn fill(address: &Address) -> Vec<UnixStream> {
             Err(error) => panic!("filling the backlog of {address}: {error}"),
         }
     }
-}
-
-/// An address by a way that is short enough for the standard library.
-struct Near {
-    address: SockAddr,
-    _directory: Option<File>,
-}
-
-impl Near {
-    fn of(address: &Address) -> Near {
-        let (path, directory) = match address {
-            Address::Path(path) => short_way(path.as_path()),
-            Address::Abstract(name) => (PathBuf::from(OsStr::from_bytes(name.as_bytes())), None),
-            Address::Unnamed => panic!("the oracle has no business with the unnamed address"),
-        };
-        let address = SockAddr::unix(path).expect("the way is short");
-        Near { address, _directory: directory }
-    }
-}
-
-fn short_way(path: &Path) -> (PathBuf, Option<File>) {
-    if path.as_os_str().len() <= LONGEST_PLAIN_PATH {
-        return (path.to_owned(), None);
-    }
-    let (parent, name) = (path.parent(), path.file_name());
-    let parent = parent.expect("an address is an absolute path");
-    let name = name.expect("a long address ends in a file name");
-    let directory = File::options()
-        .read(true)
-        .custom_flags(libc::O_PATH)
-        .open(parent)
-        .expect("the directory of a long path exists");
-    let way = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
-    (way, Some(directory))
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use transport_core::{Connection, PollRead, PollWrite};
+use transport_core::Connection;
 
 /// Sends a random message each way, and checks that it arrives. The messages are small enough to
 /// fit into any buffer, so both ends can be used from one thread.

@@ -28,8 +28,9 @@ pub enum Received {
 }
 
 /// Receives bytes into the cursor, and appends the descriptors that came with them, close-on-exec,
-/// to `descriptors`. They come once, with the first of their message's bytes, and messages with
-/// descriptors never merge (rule K2). Never peeks, never takes out-of-band data.
+/// to `descriptors`. They come once, with the first of their message's bytes, and two messages
+/// with descriptors never merge (rule K2); bytes without any that were queued before may stand in
+/// front of them. Never peeks, never takes out-of-band data.
 ///
 /// Blocks until there are bytes, if `fd` is a blocking socket. Allocates nothing but the room in
 /// the vector and the bytes of a refused message.
@@ -135,7 +136,7 @@ mod tests {
         send(one.as_fd(), b"def", &[one.as_fd(), one.as_fd()]).expect("sent");
         one.write_all(b"ghi").expect("written");
         let came: Vec<_> = (0..4)
-            .map(|size| received(&other, [1, 16, 16, 16][size], 2))
+            .map(|size| received(&other, [1, 2, 16, 16][size], 2))
             .map(|(bytes, descriptors)| {
                 (String::from_utf8(bytes).expect("text"), descriptors.len())
             })

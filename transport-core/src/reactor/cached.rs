@@ -18,9 +18,13 @@ const WRITE: u32 = 2;
 const HANGUP: u32 = 4;
 /// The driver is gone.
 const ENDED: u32 = 8;
+/// The kernel was asked to tell when reading works, or writing, and has not told yet: for reactors
+/// that must ask (the ring).
+const READ_ASKED: u32 = 16;
+const WRITE_ASKED: u32 = 32;
 /// Counts events above the flags, so that an event between an attempt and its answer is not
 /// forgotten with the readiness of before.
-const EVENT: u32 = 16;
+const EVENT: u32 = 64;
 
 /// What an event says of a descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +37,9 @@ pub struct Event {
     pub read_closed: bool,
     /// Both are over, or there is an error (`POLLHUP`, `POLLERR`).
     pub hangup: bool,
+    /// The request that this answers is over: to be told again, the kernel must be
+    /// [asked](CachedReadiness::ask) again.
+    pub spent: Option<Interest>,
 }
 
 /// The readiness of one descriptor, shared by its source and its driver.
@@ -65,7 +72,8 @@ impl CachedReadiness {
         flags |= if read { READ } else { 0 };
         flags |= if write { WRITE } else { 0 };
         flags |= if event.read_closed || event.hangup { HANGUP } else { 0 };
-        let note = |state: u32| Some(state.wrapping_add(EVENT) | flags);
+        let spent = event.spent.map_or(0, asked_flag);
+        let note = |state: u32| Some((state & !spent).wrapping_add(EVENT) | flags);
         // The closure never answers `None`, so this can't fail.
         _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, note);
         if read {
@@ -81,6 +89,18 @@ impl CachedReadiness {
         self.state.fetch_or(ENDED, Ordering::AcqRel);
         self.reader.wake();
         self.writer.wake();
+    }
+
+    /// Notes that the kernel is asked about `interest`; `false` if it was asked already, and has
+    /// not answered.
+    pub fn ask(&self, interest: Interest) -> bool {
+        let asked = asked_flag(interest);
+        self.state.fetch_or(asked, Ordering::AcqRel) & asked == 0
+    }
+
+    /// Whether the kernel was asked about `interest` and has not answered.
+    pub fn is_asked(&self, interest: Interest) -> bool {
+        self.state.load(Ordering::Acquire) & asked_flag(interest) != 0
     }
 
     /// Whether `interest` is known not to be ready: what a driver must watch for.
@@ -136,8 +156,8 @@ impl CachedReadiness {
     /// Forgets a readiness, unless there was an event since `seen`.
     fn forget(&self, interest: Interest, seen: u32) {
         let forget = |now: u32| {
-            let only_readiness_changed = (now ^ seen) & !(READ | WRITE) == 0;
-            only_readiness_changed.then_some(now & !flag(interest))
+            let no_event = (now ^ seen) & (HANGUP | ENDED | !(EVENT - 1)) == 0;
+            no_event.then_some(now & !flag(interest))
         };
         // If there was one, the readiness stays, and the next attempt finds out.
         _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, forget);
@@ -148,5 +168,12 @@ fn flag(interest: Interest) -> u32 {
     match interest {
         Interest::Read => READ,
         Interest::Write => WRITE,
+    }
+}
+
+fn asked_flag(interest: Interest) -> u32 {
+    match interest {
+        Interest::Read => READ_ASKED,
+        Interest::Write => WRITE_ASKED,
     }
 }

@@ -15,7 +15,9 @@ use crate::reactor::cached::{CachedReadiness, Event};
 pub struct Token(u64);
 
 impl Token {
-    const fn new(place: usize, generation: u32) -> Token {
+    /// The token of a place in its generation, below 2^28.
+    #[must_use]
+    pub const fn new(place: usize, generation: u32) -> Token {
         Token((generation as u64) << 32 | place as u64)
     }
 
@@ -31,11 +33,15 @@ impl Token {
         self.0
     }
 
-    fn place(self) -> usize {
+    /// The place.
+    #[must_use]
+    pub fn place(self) -> usize {
         self.0 as u32 as usize
     }
 
-    fn generation(self) -> u32 {
+    /// The generation of the place.
+    #[must_use]
+    pub fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }
 }

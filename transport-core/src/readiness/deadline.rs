@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use crate::error::timed_out;
-use crate::reactor::Reactor;
+use crate::reactor::{Progress, Reactor};
 
 /// When waiting ends, and the timer for it once something waits.
 #[derive(Debug)]
@@ -38,5 +38,22 @@ impl<R: Reactor> Deadline<R> {
         // A timer answers once; the next wait makes its own, which is due at once.
         self.sleep = None;
         Poll::Ready(Err(timed_out()))
+    }
+
+    /// As [`poll`](Self::poll), with one last attempt when the deadline has passed: the reactor
+    /// may not have seen yet what is there already (cases 105, 157).
+    pub(super) fn poll_or_attempt<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reactor: &R,
+        attempt: impl FnOnce() -> io::Result<Progress<T>>,
+    ) -> Poll<io::Result<T>> {
+        let expired = ready!(self.poll(cx, reactor));
+        Poll::Ready(match attempt() {
+            Ok(Progress::Done(value) | Progress::Drained(value)) => Ok(value),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => expired,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => expired,
+            Err(e) => Err(e),
+        })
     }
 }

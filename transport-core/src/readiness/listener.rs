@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, ready};
@@ -13,7 +13,7 @@ use crate::address::{Address, PeerAddress};
 use crate::closer::Closer;
 use crate::error::{closed, is_transient};
 use crate::reactor::{Interest, Progress, Reactor, Source};
-use crate::readiness::connection::ReadyConnection;
+use crate::readiness::connection::{self, ReadyConnection};
 use crate::readiness::{Context, Deadline};
 use crate::socket::listener::{Phase, Waiter, take_queued};
 use crate::socket::{self, Backoff, ListenerState, Mode, accept::is_retried};
@@ -46,17 +46,19 @@ impl<R: Reactor> ReadyListener<R> {
         self.waiter.state()
     }
 
-    /// [`poll_accept`](Listener::poll_accept) without making a connection of the descriptor: for
-    /// transports whose connections are not [`ReadyConnection`]s.
-    ///
-    /// # Errors
-    /// As [`poll_accept`](Listener::poll_accept).
-    pub fn poll_accept_descriptor(
+    fn poll_accept_descriptor(
         &mut self,
         cx: &mut task::Context<'_>,
     ) -> Poll<io::Result<(OwnedFd, PeerAddress)>> {
         match self.poll_take(cx) {
-            Poll::Pending => self.deadline.poll(cx, &self.context.reactor),
+            Poll::Pending => {
+                let Self { deadline, source, context, .. } = self;
+                deadline.poll_or_attempt(cx, &context.reactor, || {
+                    let accepted = socket::accept(source.as_fd(), Mode::NonBlocking);
+                    // The deadline is the news; what else fails now fails the next accept too.
+                    accepted.map(Progress::Done).map_err(|_| io::ErrorKind::WouldBlock.into())
+                })
+            }
             Poll::Ready(Err(e)) if is_transient(&e) => {
                 self.pause_next();
                 Poll::Ready(Err(e))
@@ -130,7 +132,7 @@ impl<R: Reactor> Listener for ReadyListener<R> {
     ) -> Poll<io::Result<(ReadyConnection<R>, PeerAddress)>> {
         let (fd, peer) = ready!(self.poll_accept_descriptor(cx))?;
         let descriptors = self.state().descriptors();
-        let connection = ReadyConnection::new(Arc::clone(&self.context), fd, descriptors)?;
+        let connection = connection::connect(Arc::clone(&self.context), fd, descriptors)?;
         Poll::Ready(Ok((connection, peer)))
     }
 
@@ -139,13 +141,15 @@ impl<R: Reactor> Listener for ReadyListener<R> {
         if self.state().phase() != Phase::Open {
             return Poll::Ready(Ok(()));
         }
-        let waiting =
-            self.source.poll_io(cx, Interest::Read, |fd| match socket::is_readable(fd)? {
-                true => Ok(Progress::Done(())),
-                false => Err(io::ErrorKind::WouldBlock.into()),
-            });
-        match waiting {
-            Poll::Pending => self.deadline.poll(cx, &self.context.reactor),
+        let look = |fd: BorrowedFd<'_>| match socket::is_readable(fd)? {
+            true => Ok(Progress::Done(())),
+            false => Err(io::ErrorKind::WouldBlock.into()),
+        };
+        let Self { deadline, source, context, .. } = self;
+        match source.poll_io(cx, Interest::Read, look) {
+            Poll::Pending => {
+                deadline.poll_or_attempt(cx, &context.reactor, || look(source.as_fd()))
+            }
             ready => ready,
         }
     }

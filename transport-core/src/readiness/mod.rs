@@ -68,7 +68,7 @@ impl<R: Reactor> Readiness<R> {
         fd: OwnedFd,
         descriptors: Descriptors,
     ) -> std::io::Result<ReadyConnection<R>> {
-        ReadyConnection::new(Arc::clone(&self.context), fd, descriptors)
+        connection::connect(Arc::clone(&self.context), fd, descriptors)
     }
 }
 

@@ -9,19 +9,22 @@ use std::task::{self, Poll, ready};
 use std::time::Instant;
 
 use crate::chunk::Chunk;
+use crate::closer::Closer;
 use crate::cursor::ReadCursor;
 use crate::descriptors::{self, Received};
+use crate::duplex::ReadHalf;
 use crate::error::unsupported;
 use crate::reactor::{Interest, Progress, Reactor};
 use crate::readiness::Deadline;
 use crate::readiness::connection::Shared;
+use crate::readiness::write::ReadyWriteHalf;
 use crate::socket;
 use crate::transport::PollRead;
 
 /// The reading half. Dropping it after a split shuts the direction down.
 pub struct ReadyReadHalf<R: Reactor> {
-    pub(super) shared: Arc<Shared<R>>,
-    pub(super) closes_on_drop: bool,
+    shared: Arc<Shared<R>>,
+    closes_on_drop: bool,
     deadline: Deadline<R>,
     /// Bytes that were received and could not be given out: those of a message whose descriptors
     /// were over the limit.
@@ -34,8 +37,38 @@ impl<R: Reactor> ReadyReadHalf<R> {
         ReadyReadHalf { shared, closes_on_drop: false, deadline, held }
     }
 
-    pub(super) fn take_held(&mut self) -> Chunk {
-        std::mem::take(&mut self.held)
+    /// What the reactor knows of the connection; both halves have the same.
+    #[must_use]
+    pub fn source(&self) -> &R::Source {
+        self.shared.source()
+    }
+
+    /// An error once the connection was closed from elsewhere.
+    ///
+    /// # Errors
+    /// [`closed`](crate::error::closed).
+    pub fn check_open(&self) -> io::Result<()> {
+        self.shared.check_open()
+    }
+
+    /// Whether owned receives by completion are possible: not where descriptors may arrive.
+    #[must_use]
+    pub fn takes_descriptors(&self) -> bool {
+        self.shared.descriptor_limit > 0
+    }
+
+    /// To be polled when an operation of this direction waits elsewhere: the read deadline.
+    ///
+    /// # Errors
+    /// `TimedOut`.
+    pub fn poll_deadline<T>(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<T>> {
+        self.deadline.poll(cx, &self.shared.context.reactor)
+    }
+
+    /// Whether dropping this half shuts its direction down, as it does after a split.
+    #[must_use]
+    pub fn closes_on_drop(&self) -> bool {
+        self.closes_on_drop
     }
 
     /// The bytes received together with descriptors that were refused are given out first.
@@ -48,10 +81,13 @@ impl<R: Reactor> ReadyReadHalf<R> {
     fn poll_io<T>(
         &mut self,
         cx: &mut task::Context<'_>,
-        attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
     ) -> Poll<io::Result<T>> {
-        match self.shared.poll_io(cx, Interest::Read, attempt) {
-            Poll::Pending => self.deadline.poll(cx, &self.shared.context.reactor),
+        let Self { shared, deadline, .. } = self;
+        match shared.poll_io(cx, Interest::Read, &mut attempt) {
+            Poll::Pending => {
+                deadline.poll_or_attempt(cx, &shared.context.reactor, || attempt(shared.as_fd()))
+            }
             ready => ready,
         }
     }
@@ -84,7 +120,7 @@ impl<R: Reactor> PollRead for ReadyReadHalf<R> {
 
     fn poll_recv(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<Chunk>> {
         if !self.held.is_empty() {
-            return Poll::Ready(Ok(self.take_held()));
+            return Poll::Ready(Ok(std::mem::take(&mut self.held)));
         }
         let drains = self.shared.short_read_drains;
         let buffers = Arc::clone(&self.shared.context.buffers);
@@ -133,6 +169,33 @@ impl<R: Reactor> PollRead for ReadyReadHalf<R> {
 
     fn queued(&self) -> io::Result<usize> {
         Ok(self.held.len() + socket::queued(self.shared.as_fd())?)
+    }
+}
+
+impl<R: Reactor> ReadHalf for ReadyReadHalf<R> {
+    type WriteHalf = ReadyWriteHalf<R>;
+
+    fn close_on_drop(&mut self) {
+        self.closes_on_drop = true;
+    }
+
+    fn closer(&self) -> Closer {
+        Closer::new(&self.shared)
+    }
+
+    fn poll_release(
+        &mut self,
+        _: &mut ReadyWriteHalf<R>,
+        _: &mut task::Context<'_>,
+    ) -> Poll<io::Result<(OwnedFd, Chunk)>> {
+        let released = self.shared.release()?;
+        Poll::Ready(Ok((released, std::mem::take(&mut self.held))))
+    }
+}
+
+impl<R: Reactor> AsFd for ReadyReadHalf<R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.shared.as_fd()
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::chunk::Chunk;
 use crate::descriptors;
+use crate::duplex::WriteHalf;
 use crate::reactor::{Interest, Progress, Reactor};
 use crate::readiness::Deadline;
 use crate::readiness::connection::Shared;
@@ -19,13 +20,46 @@ use crate::transport::PollWrite;
 /// The writing half. Dropping it after a split shuts the direction down.
 pub struct ReadyWriteHalf<R: Reactor> {
     shared: Arc<Shared<R>>,
-    pub(super) closes_on_drop: bool,
+    closes_on_drop: bool,
     deadline: Deadline<R>,
 }
 
 impl<R: Reactor> ReadyWriteHalf<R> {
     pub(super) fn new(shared: Arc<Shared<R>>) -> ReadyWriteHalf<R> {
         ReadyWriteHalf { shared, closes_on_drop: false, deadline: Deadline::default() }
+    }
+
+    /// What the reactor knows of the connection; both halves have the same.
+    #[must_use]
+    pub fn source(&self) -> &R::Source {
+        self.shared.source()
+    }
+
+    /// An error once the connection was closed from elsewhere.
+    ///
+    /// # Errors
+    /// [`closed`](crate::error::closed).
+    pub fn check_open(&self) -> io::Result<()> {
+        self.shared.check_open()
+    }
+
+    /// To be polled when an operation of this direction waits elsewhere: the write deadline.
+    ///
+    /// # Errors
+    /// `TimedOut`.
+    pub fn poll_deadline<T>(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<T>> {
+        self.deadline.poll(cx, &self.shared.context.reactor)
+    }
+
+    /// Whether dropping this half shuts its direction down, as it does after a split.
+    #[must_use]
+    pub fn closes_on_drop(&self) -> bool {
+        self.closes_on_drop
+    }
+
+    /// Leaves the direction open when this half is dropped: somebody else shuts it down later.
+    pub fn leave_open_on_drop(&mut self) {
+        self.closes_on_drop = false;
     }
 
     /// Sends a part of `length` bytes; a short count means that the queue is full.
@@ -39,8 +73,11 @@ impl<R: Reactor> ReadyWriteHalf<R> {
             sent if sent < length => Ok(Progress::Drained(sent)),
             sent => Ok(Progress::Done(sent)),
         };
-        match self.shared.poll_io(cx, Interest::Write, attempt) {
-            Poll::Pending => self.deadline.poll(cx, &self.shared.context.reactor),
+        let Self { shared, deadline, .. } = self;
+        match shared.poll_io(cx, Interest::Write, attempt) {
+            Poll::Pending => {
+                deadline.poll_or_attempt(cx, &shared.context.reactor, || attempt(shared.as_fd()))
+            }
             ready => ready,
         }
     }
@@ -97,6 +134,12 @@ impl<R: Reactor> PollWrite for ReadyWriteHalf<R> {
 
     fn set_write_deadline(&mut self, deadline: Option<Instant>) {
         self.deadline.set(deadline);
+    }
+}
+
+impl<R: Reactor> WriteHalf for ReadyWriteHalf<R> {
+    fn close_on_drop(&mut self) {
+        self.closes_on_drop = true;
     }
 }
 

@@ -59,7 +59,9 @@ impl Workload {
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Workload::PingPong { connections: 1, message } => write!(f, "1 connection, {message} B"),
+            Workload::PingPong { connections: 1, message } => {
+                write!(f, "1 connection, {message} B")
+            }
             Workload::PingPong { connections, message } => {
                 write!(f, "{connections} connections, {message} B")
             }
@@ -103,7 +105,8 @@ pub struct Volume {
 
 /// The error of an echo that is not what was sent.
 fn differs(connection: usize, message: u64) -> io::Error {
-    let text = format!("echoed bytes differ from those sent (connection {connection}, message {message})");
+    let text =
+        format!("echoed bytes differ from those sent (connection {connection}, message {message})");
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 

@@ -6,7 +6,8 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Fills `message` with the bytes of message `sequence` of `connection`.
 pub(super) fn fill(connection: usize, sequence: u64, message: &mut [u8]) {
-    let seed = (connection as u64).wrapping_add(1).wrapping_mul(GOLDEN) ^ sequence.wrapping_mul(GOLDEN).rotate_left(32);
+    let seed = (connection as u64).wrapping_add(1).wrapping_mul(GOLDEN)
+        ^ sequence.wrapping_mul(GOLDEN).rotate_left(32);
     let mut word = (seed ^ (seed >> 29)).wrapping_mul(GOLDEN);
     for part in message.chunks_mut(size_of::<u64>()) {
         part.copy_from_slice(&word.to_le_bytes()[..part.len()]);

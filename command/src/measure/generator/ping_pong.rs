@@ -47,7 +47,11 @@ impl PingPong {
     }
 
     /// See [`Load::run`](super::Load::run).
-    pub(super) fn run(&mut self, length: Duration, latencies: &mut Histogram<u64>) -> io::Result<Volume> {
+    pub(super) fn run(
+        &mut self,
+        length: Duration,
+        latencies: &mut Histogram<u64>,
+    ) -> io::Result<Volume> {
         let end = Instant::now() + length;
         let mut volume = Volume::default();
         for connection in &mut self.connections {
@@ -96,7 +100,10 @@ impl Connection {
         self.sent = Instant::now();
         match self.stream.write(&self.message)? {
             written if written == self.message.len() => Ok(()),
-            _ => Err(io::Error::new(io::ErrorKind::WriteZero, "a message did not fit into the socket")),
+            _ => Err(io::Error::new(
+                io::ErrorKind::WriteZero,
+                "a message did not fit into the socket",
+            )),
         }
     }
 

@@ -34,7 +34,12 @@ impl Waiter {
     }
 
     /// Changes what is reported of `fd`.
-    pub(super) fn change(&self, fd: impl AsFd, interest: EpollFlags, token: usize) -> io::Result<()> {
+    pub(super) fn change(
+        &self,
+        fd: impl AsFd,
+        interest: EpollFlags,
+        token: usize,
+    ) -> io::Result<()> {
         Ok(self.epoll.modify(fd, &mut EpollEvent::new(interest, token as u64))?)
     }
 

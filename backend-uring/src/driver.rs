@@ -1,0 +1,311 @@
+//! The driver: one `io_uring_enter(2)` per turn submits everything and waits.
+#![expect(unsafe_code, reason = "enters the ring, and reads its completion queue")]
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use io_uring::cqueue;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use transport_core::reactor::{Event, Token};
+use transport_core::{
+    Chunk, Driver, Error, Interest, Prepared, Result, Settings, Timers, Unparker, error,
+};
+
+use crate::operation::Operation;
+use crate::owned::Slot;
+use crate::reactor::RingReactor;
+use crate::ring::Ring;
+
+/// How long the cancelled operations of a dropped driver may take to report.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Waits with io_uring. Its first turn binds it to its thread; a turn elsewhere is an error.
+pub struct UringDriver {
+    ring: Arc<Ring>,
+    /// Whether the ring was enabled, by the first turn.
+    is_bound: bool,
+    /// Tells a host of completions; made when a host asks.
+    host_event: OnceLock<EventFd>,
+    /// What the completions of one turn came to; kept for its memory.
+    events: Vec<(Token, Event)>,
+    woken: Vec<Waker>,
+    done: Vec<Chunk>,
+    over: Vec<Slot>,
+}
+
+impl UringDriver {
+    pub(crate) fn new(settings: &Settings) -> Result<UringDriver> {
+        let ring = Ring::new(settings).map_err(|cause| Error::new("open io_uring", None, cause))?;
+        ring.push_unpark();
+        Ok(UringDriver {
+            ring: Arc::new(ring),
+            is_bound: false,
+            host_event: OnceLock::new(),
+            events: Vec::new(),
+            woken: Vec::new(),
+            done: Vec::new(),
+            over: Vec::new(),
+        })
+    }
+
+    pub(crate) fn reactor(&self) -> RingReactor {
+        RingReactor { ring: Arc::clone(&self.ring) }
+    }
+
+    pub(crate) fn flags(&self) -> &'static str {
+        self.ring.flags
+    }
+
+    /// Enables the ring on this thread, which then is the only one that may enter it.
+    fn bind(&mut self) -> io::Result<()> {
+        if !self.is_bound {
+            self.ring.io.submitter().register_enable_rings()?;
+            self.is_bound = true;
+        }
+        Ok(())
+    }
+
+    /// Submits what is queued and waits for a completion, at most as long as `limit` says.
+    fn enter(&self, limit: Option<Duration>) -> io::Result<()> {
+        let (queued, is_more) = self.ring.flush();
+        let limit = if is_more { Some(Duration::ZERO) } else { limit };
+        let time = limit.map(Timespec::from).unwrap_or_default();
+        let argument = WaitArgument { time: &raw const time as u64, ..WaitArgument::default() };
+        let (least, flags, argument) = match limit {
+            Some(Duration::ZERO) => (0, ENTER_GETEVENTS, None),
+            Some(_) => (1, ENTER_GETEVENTS | ENTER_EXT_ARG, Some(&argument)),
+            None => (1, ENTER_GETEVENTS, None),
+        };
+        // SAFETY: the entries are well-formed (`Ring::push`), and the argument, where there is
+        // one, leads to a time that lives until the call is over.
+        let entered = unsafe { self.ring.io.submitter().enter(queued, least, flags, argument) };
+        match entered.map_err(|e| (e.raw_os_error(), e)) {
+            Ok(_) => Ok(()),
+            // The time is over; a signal came; or the kernel wants completions to be reaped
+            // before it takes more.
+            Err((Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN), _)) => Ok(()),
+            Err((Some(libc::EEXIST), _)) => {
+                Err(error::unsupported("the ring belongs to the thread of its first turn"))
+            }
+            Err((_, e)) => Err(e),
+        }
+    }
+
+    /// Takes every completion that is there, and wakes whom they concern.
+    fn reap(&mut self) -> usize {
+        let mut owned = 0;
+        let mut unpark_again = false;
+        let mut state = self.ring.lock();
+        // SAFETY: only the driver reads completions, and it is borrowed mutably.
+        for completion in unsafe { self.ring.io.completion_shared() } {
+            let (result, flags) = (completion.result(), completion.flags());
+            match Operation::from_user_data(completion.user_data()) {
+                Operation::PollRead(token) => {
+                    self.events.push((token, polled(result, flags, Interest::Read)));
+                }
+                Operation::PollWrite(token) => {
+                    self.events.push((token, polled(result, flags, Interest::Write)));
+                }
+                operation @ (Operation::Receive(_) | Operation::Send(_)) => {
+                    owned += 1;
+                    let woken = &mut self.woken;
+                    let garbage = self.ring.complete(&mut state, operation, result, flags, woken);
+                    self.done.extend(garbage.chunk);
+                    self.over.extend(garbage.slot);
+                }
+                Operation::Unpark => unpark_again |= !cqueue::more(flags),
+                Operation::Cancel => {}
+            }
+        }
+        drop(state);
+        self.done.clear();
+        self.over.clear();
+        if unpark_again {
+            self.ring.push_unpark();
+        }
+        let noted = self.ring.registry.note(self.events.drain(..), &mut self.woken);
+        self.woken.drain(..).for_each(Waker::wake);
+        owned + noted
+    }
+
+    /// Whether an `enter` would bring more: completions that overflowed, or deferred work, of
+    /// which one `enter` runs only a part.
+    fn has_more(&self) -> bool {
+        let _state = self.ring.lock();
+        // SAFETY: the lock is held, so nobody else touches the submission queue's end.
+        let submissions = unsafe { self.ring.io.submission_shared() };
+        if !submissions.is_empty() || submissions.taskrun() || submissions.cq_overflow() {
+            return true;
+        }
+        drop(submissions);
+        // SAFETY: only the driver reads completions.
+        !unsafe { self.ring.io.completion_shared() }.is_empty()
+    }
+
+    /// For hosts: everything that can be had without waiting.
+    fn drain(&mut self) -> io::Result<usize> {
+        self.bind()?;
+        self.ring.parker.wake_up();
+        if let Some(event) = self.host_event.get() {
+            // Before reaping, so that what comes later is told again. An error means that nothing
+            // was told.
+            _ = event.read();
+        }
+        let mut count = 0;
+        loop {
+            self.enter(Some(Duration::ZERO))?;
+            count += self.reap();
+            if !self.has_more() {
+                return Ok(count + self.ring.timers.fire());
+            }
+        }
+    }
+
+    /// Waits until `done`, at most until `deadline`. `false` if it did not come to that.
+    fn wait_for(&mut self, deadline: Instant, done: impl Fn(&Ring) -> bool) -> bool {
+        while !done(&self.ring) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.enter(Some(left)).is_err() {
+                return false;
+            }
+            self.reap();
+        }
+        true
+    }
+}
+
+impl Driver for UringDriver {
+    fn turn(&mut self, at_most: Option<Duration>) -> io::Result<usize> {
+        self.bind()?;
+        let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
+        let entered = self.enter(limit);
+        self.ring.parker.wake_up();
+        entered?;
+        Ok(self.reap() + self.ring.timers.fire())
+    }
+
+    fn prepare(&mut self) -> io::Result<Prepared> {
+        match self.drain()? {
+            // The tasks that were woken may queue more.
+            1.. => Ok(Prepared::Ready),
+            0 => Ok(self.ring.parker.prepare(&self.ring.timers)),
+        }
+    }
+
+    /// An eventfd that the kernel writes with each completion, deferred ones too, which the
+    /// ring's own descriptor would not tell. `None` if it can't be made.
+    fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
+        if let Some(event) = self.host_event.get() {
+            return Some(event.as_fd());
+        }
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        // Readable at first, so that what completed before is not missed.
+        let event = EventFd::from_value_and_flags(1, flags).ok()?;
+        self.ring.io.submitter().register_eventfd(event.as_fd().as_raw_fd()).ok()?;
+        Some(self.host_event.get_or_init(|| event).as_fd())
+    }
+
+    fn dispatch(&mut self) -> io::Result<usize> {
+        self.drain()
+    }
+
+    fn unparker(&self) -> Unparker {
+        self.ring.parker.unparker()
+    }
+
+    fn timers(&self) -> &Timers {
+        &self.ring.timers
+    }
+}
+
+impl Drop for UringDriver {
+    /// Flush, cancel, drain; what can't be drained is leaked, never freed.
+    fn drop(&mut self) {
+        self.ring.registry.end();
+        self.ring.timers.end();
+        let linger = Instant::now() + self.ring.settings.linger;
+        let mut is_drained = self.bind().is_ok();
+        if is_drained {
+            self.wait_for(linger, |ring| !ring.lock().slots.is_sending());
+            let mut state = self.ring.lock();
+            for operation in state.slots.in_flight() {
+                self.ring.push_cancel(&mut state, operation);
+            }
+            drop(state);
+            let limit = Instant::now() + DRAIN_LIMIT;
+            is_drained = self.wait_for(limit, |ring| ring.lock().slots.in_flight().is_empty());
+        }
+        let mut slots = self.ring.lock().slots.end();
+        if !is_drained {
+            tracing::warn!("io_uring could not be drained: its memory is leaked");
+            slots.iter_mut().for_each(|slot| slot.send.leak());
+            std::mem::forget(Arc::clone(&self.ring));
+        } else if let Err(error) = self.ring.io.submitter().unregister_buf_ring(0) {
+            tracing::debug!(%error, "the buffers stay registered until the ring closes");
+        }
+        for slot in &mut slots {
+            self.woken.extend(slot.receive.take_waker());
+            self.woken.extend(slot.send.take_waker());
+        }
+        drop(slots);
+        self.woken.drain(..).for_each(Waker::wake);
+    }
+}
+
+impl fmt::Debug for UringDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UringDriver").field("ring", &self.ring).finish_non_exhaustive()
+    }
+}
+
+/// What a poll's completion says, in core's words. A failed poll lets the waiter try.
+fn polled(result: i32, flags: u32, interest: Interest) -> Event {
+    let spent = (!cqueue::more(flags)).then_some(interest);
+    let Ok(events) = u32::try_from(result) else {
+        return Event { read: true, write: true, spent, ..Event::default() };
+    };
+    let has = |flags: i16| events & flags as u32 != 0;
+    Event {
+        read: has(libc::POLLIN),
+        write: has(libc::POLLOUT),
+        read_closed: has(libc::POLLRDHUP),
+        hangup: has(libc::POLLHUP | libc::POLLERR),
+        spent,
+    }
+}
+
+/// `IORING_ENTER_GETEVENTS`: run deferred work, and wait for as many completions as asked.
+const ENTER_GETEVENTS: u32 = 1;
+/// `IORING_ENTER_EXT_ARG`: the argument is a [`WaitArgument`].
+const ENTER_EXT_ARG: u32 = 8;
+
+/// `struct io_uring_getevents_arg`.
+#[repr(C)]
+#[derive(Default)]
+struct WaitArgument {
+    signals: u64,
+    signals_size: u32,
+    least_wait: u32,
+    time: u64,
+}
+
+/// `struct __kernel_timespec`.
+#[repr(C)]
+#[derive(Default)]
+struct Timespec {
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl From<Duration> for Timespec {
+    fn from(time: Duration) -> Timespec {
+        Timespec {
+            seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+            nanoseconds: i64::from(time.subsec_nanos()),
+        }
+    }
+}

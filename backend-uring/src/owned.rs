@@ -1,0 +1,178 @@
+//! The owned path's connections: a slot each, made with the first owned operation, which lives
+//! until the handle is gone and every operation has reported.
+
+use std::sync::atomic::Ordering;
+
+use slab::Slab;
+use transport_core::error::driver_gone;
+use transport_core::reactor::Token;
+use transport_core::{Chunk, SharedFd};
+
+use crate::operation::Operation;
+use crate::reactor::RingSource;
+use crate::receive::Receive;
+use crate::ring::{Ring, State};
+use crate::send::Send;
+
+/// The token bits of a source that has no slot.
+pub(crate) const NO_SLOT: u64 = u64::MAX;
+
+/// One connection on the owned path.
+pub(crate) struct Slot {
+    generation: u32,
+    /// Keeps the descriptor open while operations name it.
+    pub(crate) fd: SharedFd,
+    pub(crate) receive: Receive,
+    pub(crate) send: Send,
+    /// The handle is gone: what is being sent is finished, nothing else.
+    pub(crate) is_orphan: bool,
+}
+
+impl Slot {
+    fn is_over(&self) -> bool {
+        self.is_orphan && self.receive.is_idle() && !self.send.is_in_flight()
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub(crate) struct Slots {
+    slots: Slab<Slot>,
+    generation: u32,
+    /// The driver is gone: no operation starts any more.
+    ended: bool,
+}
+
+/// What must be dropped after the lock was released: foreign code may run then.
+#[derive(Default)]
+pub(crate) struct Garbage {
+    pub(crate) slot: Option<Slot>,
+    pub(crate) chunk: Option<Chunk>,
+}
+
+impl Slots {
+    fn insert(&mut self, fd: SharedFd) -> Token {
+        self.generation = (self.generation + 1) & 0x0fff_ffff;
+        let generation = self.generation;
+        let (receive, send) = (Receive::default(), Send::default());
+        let slot = Slot { generation, fd, receive, send, is_orphan: false };
+        Token::new(self.slots.insert(slot), generation)
+    }
+
+    /// The slot, unless it is another's by now.
+    pub(crate) fn get(&mut self, token: Token) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(token.place())?;
+        (slot.generation == token.generation()).then_some(slot)
+    }
+
+    /// Takes the slot out if nothing is left to do for it.
+    pub(crate) fn remove_if_over(&mut self, token: Token) -> Option<Slot> {
+        self.get(token)?.is_over().then(|| self.slots.remove(token.place()))
+    }
+
+    /// Whether anything is being sent.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.slots.iter().any(|(_, slot)| slot.send.is_in_flight())
+    }
+
+    /// Every operation in flight.
+    pub(crate) fn in_flight(&self) -> Vec<Operation> {
+        let each = self.slots.iter().flat_map(|(place, slot)| {
+            let token = Token::new(place, slot.generation);
+            let receiving = (!slot.receive.is_idle()).then_some(Operation::Receive(token));
+            let sending = slot.send.is_in_flight().then_some(Operation::Send(token));
+            receiving.into_iter().chain(sending)
+        });
+        each.collect()
+    }
+
+    /// How many bytes of chunks the kernel may still read.
+    pub(crate) fn bytes_in_flight(&self) -> usize {
+        self.slots.iter().map(|(_, slot)| slot.send.bytes_in_flight()).sum()
+    }
+
+    /// No operation starts any more. Answers all slots, whose waiters get an error.
+    pub(crate) fn end(&mut self) -> Vec<Slot> {
+        self.ended = true;
+        self.slots.drain().collect()
+    }
+
+    /// Whether the driver is gone.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended
+    }
+}
+
+impl RingSource {
+    /// This connection's slot, made now if it has none.
+    ///
+    /// # Errors
+    /// [`driver_gone`] after the end.
+    pub(crate) fn slot<'s>(&self, state: &'s mut State) -> std::io::Result<(Token, &'s mut Slot)> {
+        if state.slots.ended {
+            return Err(driver_gone());
+        }
+        let mut bits = self.slot.load(Ordering::Relaxed);
+        if bits == NO_SLOT {
+            bits = state.slots.insert(SharedFd::clone(&self.fd)).bits();
+            self.slot.store(bits, Ordering::Relaxed);
+        }
+        let token = Token::from_bits(bits);
+        let slot = state.slots.get(token).expect("a slot lives as long as its handle");
+        Ok((token, slot))
+    }
+
+    /// The slot's token, if there is a slot.
+    pub(crate) fn existing_slot(&self) -> Option<Token> {
+        let bits = self.slot.load(Ordering::Relaxed);
+        (bits != NO_SLOT).then(|| Token::from_bits(bits))
+    }
+
+    /// The handle goes: stops receiving, and leaves what is being sent to the driver.
+    pub(crate) fn abandon(&self) {
+        let Some(token) = self.existing_slot() else { return };
+        let mut dropped = Abandoned::default();
+        let mut state = self.ring.lock();
+        if let Some(slot) = state.slots.get(token) {
+            slot.is_orphan = true;
+            dropped.received = slot.receive.take_received();
+            let cancels = slot.receive.begin_cancel();
+            if cancels {
+                self.ring.push_cancel(&mut state, Operation::Receive(token));
+            }
+            dropped.slot = state.slots.remove_if_over(token);
+        }
+        drop(state);
+        drop(dropped);
+    }
+}
+
+/// What an abandoned slot leaves to be dropped outside the lock.
+#[derive(Default)]
+struct Abandoned {
+    received: std::collections::VecDeque<Chunk>,
+    slot: Option<Slot>,
+}
+
+impl Ring {
+    /// Notes the completion of an owned operation. Wakers go to `woken`, the rest that must be
+    /// dropped outside the lock to the garbage.
+    pub(crate) fn complete(
+        &self,
+        state: &mut State,
+        operation: Operation,
+        result: i32,
+        flags: u32,
+        woken: &mut Vec<std::task::Waker>,
+    ) -> Garbage {
+        let (token, chunk) = match operation {
+            Operation::Receive(token) => {
+                self.complete_receive(state, token, result, flags, woken);
+                (token, None)
+            }
+            Operation::Send(token) => (token, self.complete_send(state, token, result, woken)),
+            _ => return Garbage::default(),
+        };
+        Garbage { slot: state.slots.remove_if_over(token), chunk }
+    }
+}

@@ -1,0 +1,123 @@
+//! The ring as a reactor: the borrowed path.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use io_uring::{opcode, types};
+use transport_core::reactor::{CachedReadiness, Token};
+use transport_core::timers::Sleep;
+use transport_core::{Closer, Interest, Progress, Reactor, SharedFd, Source};
+
+use crate::operation::Operation;
+use crate::owned::NO_SLOT;
+use crate::ring::Ring;
+
+/// Watches descriptors for a [`UringDriver`](crate::UringDriver).
+#[derive(Clone, Debug)]
+pub struct RingReactor {
+    pub(crate) ring: Arc<Ring>,
+}
+
+impl Reactor for RingReactor {
+    type Source = RingSource;
+    type Sleep = Sleep;
+
+    fn register(&self, fd: SharedFd) -> io::Result<RingSource> {
+        // The kernel is asked when somebody waits, not before.
+        let (token, readiness) = self.ring.registry.insert(())?;
+        let slot = AtomicU64::new(NO_SLOT);
+        Ok(RingSource { fd, readiness, token, slot, ring: Arc::clone(&self.ring) })
+    }
+
+    fn sleep(&self, until: Instant) -> Sleep {
+        self.ring.timers.sleep(until)
+    }
+
+    fn is_ended(&self) -> bool {
+        self.ring.registry.is_ended()
+    }
+
+    fn close_at_end(&self, closer: Closer) {
+        self.ring.registry.close_at_end(closer);
+    }
+}
+
+/// A descriptor on the ring: its readiness for the borrowed path, and its slot on the owned path
+/// once that was used.
+pub struct RingSource {
+    pub(crate) fd: SharedFd,
+    readiness: Arc<CachedReadiness>,
+    token: Token,
+    /// The bits of the slot's token, or [`NO_SLOT`]; written under the ring's lock.
+    pub(crate) slot: AtomicU64,
+    pub(crate) ring: Arc<Ring>,
+}
+
+impl RingSource {
+    /// Asks the kernel to tell, once for writing, each time for reading.
+    fn ask(&self, interest: Interest) {
+        if !self.readiness.ask(interest) {
+            return;
+        }
+        let fd = types::Fd(self.fd.as_raw_fd());
+        let (operation, entry) = match interest {
+            Interest::Read => {
+                let events = libc::POLLIN | libc::POLLRDHUP;
+                let poll = opcode::PollAdd::new(fd, events as u32).multi(true);
+                (Operation::PollRead(self.token), poll.build())
+            }
+            Interest::Write => {
+                let poll = opcode::PollAdd::new(fd, libc::POLLOUT as u32);
+                (Operation::PollWrite(self.token), poll.build())
+            }
+        };
+        self.ring.push(&mut self.ring.lock(), operation, entry);
+        self.ring.nudge();
+    }
+}
+
+impl Source for RingSource {
+    fn poll_io<T>(
+        &self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
+    ) -> Poll<io::Result<T>> {
+        let arm = || self.ask(interest);
+        self.readiness.poll_io(cx, interest, || attempt(self.fd.as_fd()), arm)
+    }
+}
+
+impl AsFd for RingSource {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for RingSource {
+    fn drop(&mut self) {
+        self.ring.registry.remove(self.token);
+        self.abandon();
+        let polls = [
+            (Interest::Read, Operation::PollRead(self.token)),
+            (Interest::Write, Operation::PollWrite(self.token)),
+        ];
+        let asked = polls.into_iter().filter(|&(interest, _)| self.readiness.is_asked(interest));
+        for (_, operation) in asked {
+            // A poll keeps the socket open, and its peer waiting, until it is cancelled.
+            self.ring.push_cancel(&mut self.ring.lock(), operation);
+        }
+        self.ring.nudge();
+    }
+}
+
+impl fmt::Debug for RingSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RingSource").field("fd", &self.fd).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,282 @@
+//! Owned receives: the ring's buffers, handed out as chunks.
+//!
+//! A multishot receive posts a completion for each piece that arrives. It runs ahead of the reader
+//! by a bounded number of chunks, then is cancelled until the reader catches up, so that a peer
+//! that is never read is stopped by the socket's own back-pressure.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::task::{Context, Poll, Waker};
+
+use io_uring::squeue::{Entry, Flags};
+use io_uring::{cqueue, opcode, types};
+use transport_core::reactor::Token;
+use transport_core::{Chunk, ReadCursor};
+
+use crate::buffers::GROUP;
+use crate::operation::Operation;
+use crate::owned::Slot;
+use crate::reactor::RingSource;
+use crate::ring::{Ring, State};
+
+/// The receiving side of a slot.
+#[derive(Default)]
+pub(crate) struct Receive {
+    request: Request,
+    received: VecDeque<Chunk>,
+    end: Option<End>,
+    waker: Option<Waker>,
+}
+
+/// What the kernel was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Request {
+    #[default]
+    Idle,
+    Armed,
+    /// Asked to stop; the receive's last completion is still to come.
+    Cancelled,
+}
+
+/// How the stream ended.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// For good.
+    Stream,
+    /// Told once; after a reset the kernel answers the end of the stream.
+    Error(i32),
+}
+
+impl Receive {
+    pub(crate) fn is_idle(&self) -> bool {
+        self.request == Request::Idle
+    }
+
+    pub(crate) fn take_received(&mut self) -> VecDeque<Chunk> {
+        std::mem::take(&mut self.received)
+    }
+
+    pub(crate) fn take_waker(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+
+    /// Whether a cancellation must be queued now.
+    pub(crate) fn begin_cancel(&mut self) -> bool {
+        let begins = self.request == Request::Armed;
+        if begins {
+            self.request = Request::Cancelled;
+        }
+        begins
+    }
+
+    fn take_end(&mut self) -> Option<io::Result<()>> {
+        match self.end {
+            None => None,
+            Some(End::Stream) => Some(Ok(())),
+            Some(End::Error(errno)) => {
+                self.end = None;
+                Some(Err(io::Error::from_raw_os_error(errno)))
+            }
+        }
+    }
+
+    fn register(&mut self, waker: &Waker) -> Option<Waker> {
+        match &self.waker {
+            Some(old) if old.will_wake(waker) => None,
+            _ => self.waker.replace(waker.clone()),
+        }
+    }
+}
+
+impl RingSource {
+    /// The next received chunk; empty at the end of the stream.
+    pub(crate) fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+        // Declared before the lock, so dropped after it.
+        let _old_waker;
+        let mut state = self.ring.lock();
+        let (token, slot) = self.slot(&mut state)?;
+        if let Some(chunk) = slot.receive.received.pop_front() {
+            let caught_up = slot.receive.received.len() <= self.ring.settings.run_ahead / 2;
+            if caught_up && slot.receive.is_idle() && slot.receive.end.is_none() {
+                self.ring.arm(&mut state, token);
+                drop(state);
+                self.ring.nudge();
+            }
+            return Poll::Ready(Ok(chunk));
+        }
+        if let Some(end) = slot.receive.take_end() {
+            return Poll::Ready(end.map(|()| Chunk::new()));
+        }
+        _old_waker = slot.receive.register(cx.waker());
+        if slot.receive.is_idle() {
+            self.ring.arm(&mut state, token);
+        }
+        drop(state);
+        self.ring.nudge();
+        Poll::Pending
+    }
+
+    /// A borrowed read after owned receives: first what was received, then the receive must be
+    /// over. `true` if the read is done with that, `false` if it goes on by readiness.
+    pub(crate) fn poll_leave(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut ReadCursor<'_>,
+    ) -> Poll<io::Result<bool>> {
+        let Some(token) = self.existing_slot() else { return Poll::Ready(Ok(false)) };
+        let _old_waker;
+        let mut emptied = None;
+        let mut state = self.ring.lock();
+        let Some(slot) = state.slots.get(token) else { return Poll::Ready(Ok(false)) };
+        let cancels = slot.receive.begin_cancel();
+        let answer = if let Some(chunk) = slot.receive.received.front_mut() {
+            let copied = into.put(chunk);
+            chunk.advance(copied);
+            if chunk.is_empty() {
+                emptied = slot.receive.received.pop_front();
+            }
+            Poll::Ready(Ok(true))
+        } else if let Some(end) = slot.receive.take_end() {
+            Poll::Ready(end.map(|()| true))
+        } else if slot.receive.is_idle() {
+            Poll::Ready(Ok(false))
+        } else {
+            _old_waker = slot.receive.register(cx.waker());
+            Poll::Pending
+        };
+        if cancels {
+            self.ring.push_cancel(&mut state, Operation::Receive(token));
+        }
+        drop(state);
+        drop(emptied);
+        if cancels {
+            self.ring.nudge();
+        }
+        answer
+    }
+
+    /// Stops receiving; ready when that is certain.
+    pub(crate) fn poll_stop(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(token) = self.existing_slot() else { return Poll::Ready(()) };
+        let _old_waker;
+        let mut state = self.ring.lock();
+        let Some(slot) = state.slots.get(token) else { return Poll::Ready(()) };
+        if slot.receive.is_idle() {
+            return Poll::Ready(());
+        }
+        _old_waker = slot.receive.register(cx.waker());
+        if slot.receive.begin_cancel() {
+            self.ring.push_cancel(&mut state, Operation::Receive(token));
+        }
+        drop(state);
+        self.ring.nudge();
+        Poll::Pending
+    }
+
+    /// Takes out what was received and not read.
+    pub(crate) fn take_received(&self) -> VecDeque<Chunk> {
+        let Some(token) = self.existing_slot() else { return VecDeque::new() };
+        let mut state = self.ring.lock();
+        state.slots.get(token).map(|slot| slot.receive.take_received()).unwrap_or_default()
+    }
+
+    /// The reading half goes: what was received is dropped, and nothing more is received.
+    pub(crate) fn stop_receiving(&self) {
+        let Some(token) = self.existing_slot() else { return };
+        let received;
+        let mut state = self.ring.lock();
+        let Some(slot) = state.slots.get(token) else { return };
+        received = slot.receive.take_received();
+        if slot.receive.begin_cancel() {
+            self.ring.push_cancel(&mut state, Operation::Receive(token));
+        }
+        drop(state);
+        drop(received);
+        self.ring.nudge();
+    }
+
+    /// How many received bytes this connection holds.
+    pub(crate) fn held(&self) -> usize {
+        let Some(token) = self.existing_slot() else { return 0 };
+        let mut state = self.ring.lock();
+        state.slots.get(token).map_or(0, |slot| slot.receive.received.iter().map(|c| c.len()).sum())
+    }
+}
+
+impl Ring {
+    /// Asks the kernel to receive for a slot that is idle.
+    fn arm(&self, state: &mut State, token: Token) {
+        let Some(slot) = state.slots.get(token) else { return };
+        slot.receive.request = Request::Armed;
+        let entry = self.receive_entry(slot);
+        self.push(state, Operation::Receive(token), entry);
+    }
+
+    fn receive_entry(&self, slot: &Slot) -> Entry {
+        let fd = types::Fd(slot.fd.as_raw_fd());
+        if self.settings.multishot {
+            return opcode::RecvMulti::new(fd, GROUP).build();
+        }
+        // Length 0 is the length of the buffer that the kernel takes.
+        let receive = opcode::Recv::new(fd, std::ptr::null_mut(), 0).buf_group(GROUP);
+        receive.build().flags(Flags::BUFFER_SELECT)
+    }
+
+    pub(crate) fn complete_receive(
+        &self,
+        state: &mut State,
+        token: Token,
+        result: i32,
+        flags: u32,
+        woken: &mut Vec<Waker>,
+    ) {
+        let buffer = cqueue::buffer_select(flags);
+        let Some(slot) = state.slots.get(token).filter(|slot| !slot.is_orphan) else {
+            // Nobody wants the bytes, but the buffer must go back.
+            buffer.inspect(|&buffer| self.buffers.recycle(buffer));
+            if let Some(slot) = state.slots.get(token).filter(|_| !cqueue::more(flags)) {
+                slot.receive.request = Request::Idle;
+            }
+            return;
+        };
+        let receive = &mut slot.receive;
+        match (usize::try_from(result), buffer) {
+            (Ok(length @ 1..), Some(buffer)) => {
+                let low = self.buffers.count() / 4;
+                receive.received.push_back(self.buffers.received(buffer, length, low));
+            }
+            (Ok(_), buffer) => {
+                buffer.inspect(|&buffer| self.buffers.recycle(buffer));
+                receive.end = Some(End::Stream);
+            }
+            (Err(_), buffer) => {
+                buffer.inspect(|&buffer| self.buffers.recycle(buffer));
+                receive.end = end_of(-result);
+            }
+        }
+        let was_cancelled = receive.request == Request::Cancelled;
+        let is_full = receive.received.len() >= self.settings.run_ahead.max(1);
+        if !cqueue::more(flags) {
+            receive.request = Request::Idle;
+            // It ran out of buffers, or the kernel ended it for reasons of its own: the reader
+            // still wants it.
+            if !was_cancelled && !is_full && receive.end.is_none() {
+                self.arm(state, token);
+            }
+        } else if is_full && receive.begin_cancel() {
+            self.push_cancel(state, Operation::Receive(token));
+        }
+        if let Some(slot) = state.slots.get(token) {
+            woken.extend(slot.receive.waker.take());
+        }
+    }
+}
+
+/// Whether a failed receive ended the stream: not if it was cancelled, or only needs asking again.
+fn end_of(errno: i32) -> Option<End> {
+    match errno {
+        libc::ECANCELED | libc::ENOBUFS | libc::EINTR | libc::EAGAIN => None,
+        errno => Some(End::Error(errno)),
+    }
+}

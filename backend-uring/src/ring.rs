@@ -1,0 +1,126 @@
+//! The ring as everyone shares it: anyone may queue under the lock, only the driver enters.
+#![expect(unsafe_code, reason = "shared access to the submission queue, and its entries")]
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use io_uring::squeue::{Entry, Flags};
+use io_uring::{IoUring, opcode, types};
+use transport_core::reactor::Registry;
+use transport_core::unparker::Parker;
+use transport_core::{Cause, Settings, Timers};
+
+use crate::buffers::Buffers;
+use crate::operation::Operation;
+use crate::owned::Slots;
+use crate::setup;
+
+/// A ring, and what hangs on it. It ends with its driver; what outlives that gets errors.
+pub(crate) struct Ring {
+    pub(crate) io: IoUring,
+    /// Which set-up flags the kernel took.
+    pub(crate) flags: &'static str,
+    pub(crate) buffers: Arc<Buffers>,
+    /// The borrowed path's sources.
+    pub(crate) registry: Registry<()>,
+    pub(crate) parker: Arc<Parker>,
+    pub(crate) timers: Timers,
+    pub(crate) settings: Settings,
+    state: Mutex<State>,
+}
+
+/// What the lock guards: the submission queue's end, and the owned path.
+#[derive(Default)]
+pub(crate) struct State {
+    /// What found no room in the submission queue; it goes first.
+    overflow: VecDeque<Entry>,
+    /// The owned path's connections.
+    pub(crate) slots: Slots,
+}
+
+impl Ring {
+    pub(crate) fn new(settings: &Settings) -> Result<Ring, Cause> {
+        let (io, flags) = setup::ring(settings.events.clamp(8, 4096))?;
+        let buffers = Buffers::new(&io, settings.buffers, settings.buffer_size)
+            .map_err(|e| setup::unavailable(&e))?;
+        let parker = Parker::new()?;
+        let timers = Timers::new(parker.unparker());
+        Ok(Ring {
+            io,
+            flags,
+            buffers,
+            registry: Registry::default(),
+            parker,
+            timers,
+            settings: settings.clone(),
+            state: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // Wakers and foreign drops run outside the lock, so nothing panics inside.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues an entry. The driver submits it with its next turn; one that sleeps on another
+    /// thread must be nudged after the lock is released.
+    pub(crate) fn push(&self, state: &mut State, operation: Operation, entry: Entry) {
+        let entry = entry.user_data(operation.user_data());
+        if !state.overflow.is_empty() || !self.try_push(&entry) {
+            state.overflow.push_back(entry);
+        }
+    }
+
+    /// Queues the cancellation of an operation, which then reports for itself.
+    pub(crate) fn push_cancel(&self, state: &mut State, cancelled: Operation) {
+        let entry = opcode::AsyncCancel::new(cancelled.user_data()).build();
+        self.push(state, Operation::Cancel, entry.flags(Flags::SKIP_SUCCESS));
+    }
+
+    /// Queues the poll of the eventfd that ends the driver's sleep.
+    pub(crate) fn push_unpark(&self) {
+        use std::os::fd::{AsFd, AsRawFd};
+        let event = types::Fd(self.parker.as_fd().as_raw_fd());
+        let entry = opcode::PollAdd::new(event, libc::POLLIN as u32).multi(true).build();
+        self.push(&mut self.lock(), Operation::Unpark, entry);
+    }
+
+    /// Moves what found no room into the queue, and answers how many entries are there, and
+    /// whether some still found none.
+    pub(crate) fn flush(&self) -> (u32, bool) {
+        let mut state = self.lock();
+        while let Some(entry) = state.overflow.front() {
+            if !self.try_push(entry) {
+                break;
+            }
+            state.overflow.pop_front();
+        }
+        // SAFETY: the lock is held, so nobody else touches the submission queue's end.
+        let queued = unsafe { self.io.submission_shared() }.len();
+        (queued as u32, !state.overflow.is_empty())
+    }
+
+    /// The caller holds the lock.
+    fn try_push(&self, entry: &Entry) -> bool {
+        // SAFETY: all callers hold the lock, so nobody else touches the submission queue's end.
+        let mut queue = unsafe { self.io.submission_shared() };
+        // SAFETY: what the entries point to lives until their completions: sends belong to their
+        // slots, receives go into the ring's buffers, and polls point to nothing.
+        unsafe { queue.push(entry) }.is_ok()
+    }
+
+    /// What the driver does for changes made on other threads: wakes it if it sleeps.
+    pub(crate) fn nudge(&self) {
+        self.parker.unparker().nudge();
+    }
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring")
+            .field("flags", &self.flags)
+            .field("buffers", &self.buffers)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! Owned sends: the ring sends a chunk in place, one at a time on each connection.
+//!
+//! One in flight, because two could overtake each other; `MSG_WAITALL`, so that the kernel itself
+//! finishes a send that found the queue full. What was taken is sent also when the handle is gone:
+//! the slot keeps the descriptor open until then (rule S7).
+
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd};
+use std::task::{Context, Poll, Waker};
+
+use io_uring::squeue::Entry;
+use io_uring::{opcode, types};
+use transport_core::reactor::Token;
+use transport_core::{Chunk, SharedFd, socket};
+
+use crate::operation::Operation;
+use crate::reactor::RingSource;
+use crate::ring::{Ring, State};
+
+/// The most that one request carries; the rest follows.
+const MOST: usize = 1 << 30;
+
+/// The sending side of a slot.
+#[derive(Default)]
+pub(crate) struct Send {
+    /// What the kernel reads.
+    in_flight: Option<Chunk>,
+    /// What an earlier send came to, if it failed and nobody was told.
+    failed: Option<i32>,
+    waker: Option<Waker>,
+    /// The writing half is gone: shut the direction down after the last byte.
+    then_shut_down: bool,
+}
+
+impl Send {
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    pub(crate) fn bytes_in_flight(&self) -> usize {
+        self.in_flight.as_ref().map_or(0, |chunk| chunk.len())
+    }
+
+    pub(crate) fn take_waker(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+
+    /// Takes the chunk out of the kernel's sight for ever: when its ring could not be drained.
+    pub(crate) fn leak(&mut self) {
+        std::mem::forget(self.in_flight.take());
+    }
+
+    fn take_failure(&mut self) -> Option<io::Error> {
+        self.failed.take().map(io::Error::from_raw_os_error)
+    }
+}
+
+fn entry(fd: &SharedFd, chunk: &Chunk) -> Entry {
+    let length = chunk.len().min(MOST) as u32;
+    opcode::Send::new(types::Fd(fd.as_raw_fd()), chunk.as_ptr(), length)
+        .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+        .build()
+}
+
+impl RingSource {
+    /// Takes the whole chunk if nothing is being sent, else waits.
+    pub(crate) fn poll_take(
+        &self,
+        cx: &mut Context<'_>,
+        chunk: &mut Chunk,
+    ) -> Poll<io::Result<usize>> {
+        let _old_waker;
+        let mut state = self.ring.lock();
+        let (token, slot) = self.slot(&mut state)?;
+        if slot.send.is_in_flight() {
+            _old_waker = register(&mut slot.send, cx.waker());
+            return Poll::Pending;
+        }
+        if let Some(e) = slot.send.take_failure() {
+            return Poll::Ready(Err(e));
+        }
+        let taken = std::mem::take(chunk);
+        let length = taken.len();
+        let entry = entry(&slot.fd, &taken);
+        slot.send.in_flight = Some(taken);
+        self.ring.push(&mut state, Operation::Send(token), entry);
+        drop(state);
+        self.ring.nudge();
+        Poll::Ready(Ok(length))
+    }
+
+    /// Ready when nothing is being sent; reports what failed.
+    pub(crate) fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(token) = self.existing_slot() else { return Poll::Ready(Ok(())) };
+        let _old_waker;
+        let mut state = self.ring.lock();
+        if state.slots.is_ended() {
+            return Poll::Ready(Err(transport_core::error::driver_gone()));
+        }
+        let Some(slot) = state.slots.get(token) else { return Poll::Ready(Ok(())) };
+        if slot.send.is_in_flight() {
+            _old_waker = register(&mut slot.send, cx.waker());
+            return Poll::Pending;
+        }
+        Poll::Ready(slot.send.take_failure().map_or(Ok(()), Err))
+    }
+
+    /// Leaves shutting the direction down to the driver, after the last byte; `false` if nothing
+    /// is being sent.
+    pub(crate) fn shut_down_when_sent(&self) -> bool {
+        let Some(token) = self.existing_slot() else { return false };
+        let mut state = self.ring.lock();
+        match state.slots.get(token) {
+            Some(slot) if slot.send.is_in_flight() => {
+                slot.send.then_shut_down = true;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn register(send: &mut Send, waker: &Waker) -> Option<Waker> {
+    match &send.waker {
+        Some(old) if old.will_wake(waker) => None,
+        _ => send.waker.replace(waker.clone()),
+    }
+}
+
+impl Ring {
+    /// Notes what a send came to. Answers the chunk when it is done with, to be dropped outside
+    /// the lock.
+    pub(crate) fn complete_send(
+        &self,
+        state: &mut State,
+        token: Token,
+        result: i32,
+        woken: &mut Vec<Waker>,
+    ) -> Option<Chunk> {
+        let slot = state.slots.get(token)?;
+        let chunk = slot.send.in_flight.as_mut()?;
+        let failed = match usize::try_from(result) {
+            Ok(sent) => {
+                // The last byte's `advance` would drop the memory here, under the lock.
+                if sent < chunk.len() {
+                    chunk.advance(sent);
+                    let entry = entry(&slot.fd, chunk);
+                    self.push(state, Operation::Send(token), entry);
+                    return None;
+                }
+                None
+            }
+            Err(_) if matches!(-result, libc::EINTR | libc::EAGAIN) => {
+                let entry = entry(&slot.fd, chunk);
+                self.push(state, Operation::Send(token), entry);
+                return None;
+            }
+            Err(_) => Some(-result),
+        };
+        slot.send.failed = failed;
+        if slot.send.then_shut_down {
+            // Nobody is left to tell.
+            _ = socket::shutdown(slot.fd.as_fd(), Shutdown::Write);
+        }
+        woken.extend(slot.send.waker.take());
+        slot.send.in_flight.take()
+    }
+}

@@ -1,0 +1,95 @@
+//! The echo servers that take part: ours, as the command has them, and those of peers.
+
+mod raw_epoll;
+mod tokio;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process;
+use std::thread;
+
+use clap::ValueEnum;
+use command::arguments::{BackendName, Service};
+use command::failure::{self, Failure, Result};
+use command::serve::{self, BytePath, Task};
+use unix_transport::{Address, Availability, Backend, Blocking, Epoll, ListenOptions, Uring};
+
+/// A server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// tokio's current-thread runtime, a task per connection.
+    Tokio,
+    /// The same again, as another process: the control.
+    TokioAgain,
+    /// Our epoll backend, as the command serves with it.
+    Epoll,
+    /// Our epoll backend by its owned path.
+    EpollOwned,
+    /// Our io_uring backend, as the command serves with it: by its owned path.
+    Uring,
+    /// Our io_uring backend by its borrowed path.
+    UringBorrowed,
+    /// Our blocking backend, a thread per connection.
+    Blocking,
+    /// An epoll loop without tasks, written by hand.
+    RawEpoll,
+}
+
+impl Kind {
+    /// Whether it works here.
+    pub(crate) fn availability(self) -> Availability {
+        match self {
+            Kind::Tokio | Kind::TokioAgain | Kind::RawEpoll => Availability::Yes(String::new()),
+            Kind::Epoll | Kind::EpollOwned => Epoll::probe(),
+            Kind::Uring | Kind::UringBorrowed => Uring::probe(),
+            Kind::Blocking => Blocking::probe(),
+        }
+    }
+}
+
+/// The name on the command line and in tables.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
+    }
+}
+
+/// Serves at `path` until standard input ends, or for ever.
+pub(crate) fn run(kind: Kind, path: &Path) -> Result<()> {
+    let address = Address::path(path).map_err(|error| Failure::new("listen", error))?;
+    let task = Task {
+        service: Service::Echo,
+        address,
+        listening: ListenOptions::new(),
+        threads: 1,
+        until_input_ends: true,
+    };
+    match kind {
+        Kind::Epoll => serve::serve(BackendName::Epoll, &task),
+        Kind::EpollOwned => serve::serve_tasks::<Epoll>(&task, BytePath::Owned),
+        Kind::Uring => serve::serve(BackendName::Uring, &task),
+        Kind::UringBorrowed => serve::serve_tasks::<Uring>(&task, BytePath::Borrowed),
+        Kind::Blocking => serve::serve(BackendName::Blocking, &task),
+        Kind::Tokio | Kind::TokioAgain => serve_peer(kind, path, tokio::serve),
+        Kind::RawEpoll => serve_peer(kind, path, raw_epoll::serve),
+    }
+}
+
+/// Runs a server that never ends by itself.
+fn serve_peer(
+    kind: Kind,
+    path: &Path,
+    serve: fn(&Path, &dyn Fn()) -> io::Result<()>,
+) -> Result<()> {
+    thread::spawn(|| {
+        // Whatever is read means nothing; an error is an end, too.
+        _ = io::copy(&mut io::stdin(), &mut io::sink());
+        process::exit(0);
+    });
+    let listens = || {
+        // Whoever started this waits for the line; if nobody reads it, nobody waits.
+        _ = failure::print(format_args!("echo server listens on {}", path.display()));
+    };
+    serve(path, &listens).map_err(|error| Failure::new(format_args!("serve with {kind}"), error))
+}

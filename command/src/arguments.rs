@@ -1,0 +1,206 @@
+//! The command line: what can be asked for, and the help that teaches it.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, ValueEnum};
+use unix_transport::Address;
+
+use crate::failure::{Failure, Result};
+
+const EXAMPLES: &str = "\
+Examples:
+  unix-transport                                      compare the backends on this machine
+  unix-transport backends                             which backends work here, or why not
+  unix-transport serve echo /tmp/echo.sock --unlink   an echo server until Ctrl-C
+  echo hello | unix-transport connect /tmp/echo.sock  a client of it
+  unix-transport serve sink @sink --backend uring     a sink under the abstract name \"sink\"
+
+Exit codes: 0 success, 1 the operation failed, 2 the command line is wrong.
+An error is one line on standard error.";
+
+const ADDRESSES: &str = "\
+PATH is a file, such as /run/echo.sock or echo.sock, of at most 108 bytes; or, written @name, a
+Linux abstract name, which has no file and no permissions. \\xHH writes any byte, \\\\ a backslash,
+and \\@ begins a file name with @.";
+
+/// Unix domain stream sockets over blocking system calls, epoll and io_uring.
+///
+/// Without a subcommand it compares the backends that work here: one echo server each, the same
+/// load for all, every byte verified.
+#[derive(Debug, Parser)]
+#[command(name = "unix-transport", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+pub struct Arguments {
+    /// What to do; without one, compare.
+    #[command(subcommand)]
+    pub subcommand: Option<Subcommand>,
+    /// The options of compare, for the call without a subcommand.
+    #[command(flatten)]
+    pub compare: CompareOptions,
+}
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Show the backends: whether each works here, or why not
+    Backends,
+    /// Run an echo or sink server until SIGINT or SIGTERM
+    ///
+    /// It writes a line to standard output once it listens, and its totals at the end. On the
+    /// first signal it takes no new connections, serves those that it has for at most 2 seconds,
+    /// and exits with 0; a second signal ends it at once. It raises its limit of open files to
+    /// the most that it may have.
+    #[command(after_help = ADDRESSES)]
+    Serve(ServeOptions),
+    /// Connect standard input and output to a socket, like `nc -U`
+    ///
+    /// Input goes to the socket, whose writing direction closes when the input ends; what comes
+    /// from the socket goes to standard output. Ends when the socket does.
+    #[command(after_help = ADDRESSES)]
+    Connect(ConnectOptions),
+    /// Compare the backends on this machine
+    Compare(CompareOptions),
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Args)]
+pub struct ServeOptions {
+    /// What to do with the bytes of a connection
+    #[arg(
+        value_name = "echo|sink",
+        hide_possible_values = true,
+        long_help = "\
+What to do with the bytes of a connection: 'echo' sends them back; 'sink' reads to the end and \
+answers with their count, 8 bytes, the lowest first"
+    )]
+    pub service: Service,
+    /// Where to listen: a file, or @name for an abstract name
+    pub path: OsString,
+    /// How to wait for the kernel; 'auto' is uring if it works here, else epoll, else blocking
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_enum,
+        env = "UNIX_TRANSPORT_BACKEND",
+        default_value = "auto"
+    )]
+    pub backend: BackendName,
+    /// Permission bits of the socket file, in octal; connecting needs the write bit [default: 0600]
+    #[arg(long, value_name = "OCTAL", value_parser = octal)]
+    pub mode: Option<u32>,
+    /// How many clients may wait to be accepted [default: the system's maximum]
+    #[arg(long, value_name = "N")]
+    pub backlog: Option<u32>,
+    /// How many threads accept and serve; blocking has one per connection whatever is said here
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: u16,
+    /// Remove the socket file at the end
+    #[arg(long)]
+    pub unlink: bool,
+    /// Stop also when standard input ends: for a parent that must not leave a server behind
+    #[arg(long)]
+    pub until_input_ends: bool,
+}
+
+/// What a server does with the bytes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Service {
+    /// Sends them back.
+    Echo,
+    /// Counts them, and answers the count.
+    Sink,
+}
+
+/// A backend, or the best one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BackendName {
+    /// The first that works of uring, epoll and blocking.
+    Auto,
+    /// Blocking system calls, a thread for each connection.
+    Blocking,
+    /// Readiness from epoll, a task for each connection.
+    Epoll,
+    /// Completions from io_uring, a task for each connection.
+    Uring,
+}
+
+impl BackendName {
+    /// The name, as the library has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            BackendName::Auto => "auto",
+            BackendName::Blocking => "blocking",
+            BackendName::Epoll => "epoll",
+            BackendName::Uring => "uring",
+        }
+    }
+}
+
+/// Where to connect.
+#[derive(Clone, Debug, Args)]
+pub struct ConnectOptions {
+    /// Where a server listens: a file, or @name for an abstract name
+    pub path: OsString,
+}
+
+/// How to compare.
+#[derive(Clone, Debug, Args)]
+pub struct CompareOptions {
+    /// Write the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// How long to measure in all, in seconds; longer is steadier
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub seconds: u16,
+}
+
+impl Arguments {
+    /// Reads the command line. Where nothing is left to do, because it asked for help or because
+    /// it is wrong, the answer was given and this is its exit code.
+    ///
+    /// # Errors
+    /// That exit code.
+    pub fn read() -> Result<Arguments, ExitCode> {
+        Arguments::try_parse().map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                _ = error.print(); // whoever asked has left
+                ExitCode::SUCCESS
+            }
+            _ => Failure::Usage(one_line(&error)).report(),
+        })
+    }
+}
+
+/// The address of `text`, for an operation like "listen on".
+///
+/// # Errors
+/// If it is not one; the text says what was wrong with it.
+pub fn address(operation: &str, text: &OsString) -> Result<Address> {
+    Address::from_text(text.as_bytes()).map_err(|error| {
+        let shown = match text.is_empty() {
+            true => "''".to_owned(),
+            false => text.as_bytes().escape_ascii().to_string(),
+        };
+        Failure::new(format_args!("{operation} {shown}"), error)
+    })
+}
+
+fn octal(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("permission bits are an octal number from 0 to 0777".to_owned()),
+    }
+}
+
+/// What clap says, without its usage, as one line.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let end =
+        ["\n\nUsage:", "\n\nFor more information"].iter().filter_map(|mark| text.find(mark)).min();
+    let said = text[..end.unwrap_or(text.len())].trim_start_matches("error: ");
+    let words: Vec<&str> = said.split_whitespace().collect();
+    format!("{} (see --help)", words.join(" "))
+}

@@ -1,0 +1,115 @@
+//! A comparison as one table for people.
+
+use std::fmt;
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+
+use super::report::{Figure, Report, Row};
+
+const HEADER: [&str; 8] = [
+    "workload",
+    "backend",
+    "round trips/s",
+    "p50 µs",
+    "p99 µs",
+    "p99.9 µs",
+    "msgs/CPU second",
+    "GB/s",
+];
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { machine, cores, slices, slice_milliseconds, .. } = self;
+        writeln!(
+            f,
+            "One echo server for each backend, the same load for all, every echoed byte verified."
+        )?;
+        writeln!(f, "{machine}")?;
+        writeln!(f, "{cores}; {slices} slices of {slice_milliseconds} ms each, in turn")?;
+        writeln!(f)?;
+        writeln!(f, "{}", self.table().trim_fmt())?;
+        writeln!(f)?;
+        for backend in self.backends.iter().filter(|backend| !backend.available) {
+            writeln!(f, "{} does not work here: {}", backend.name, backend.notes)?;
+        }
+        write!(
+            f,
+            "Medians over the slices. × is the ratio to {} in the same turn, so the machine's drift\n\
+             cancels out: above 1.00 is better, and differences below 0.03 are noise. The CPU seconds\n\
+             are the server's: they say what a message costs it. A stream's messages are its chunks,\n\
+             and its GB/s go there and back again.",
+            self.baseline
+        )
+    }
+}
+
+impl Report {
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table
+            .load_style(presets::UTF8_HORIZONTAL_ONLY)
+            .set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(HEADER);
+        for column in table.column_iter_mut().skip(2) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let mut above = "";
+        for row in &self.rows {
+            table.add_row(cells(row, row.workload != above));
+            above = &row.workload;
+        }
+        table
+    }
+}
+
+fn cells(row: &Row, first: bool) -> Vec<Cell> {
+    let latency = |of: fn(&super::report::Latency) -> f64| {
+        row.latency_microseconds
+            .as_ref()
+            .map_or_else(nothing, |latency| format!("{:.1}", of(latency)))
+    };
+    let workload = if first { row.workload.as_str() } else { "" };
+    let texts = [
+        workload.to_owned(),
+        row.backend.clone(),
+        row.round_trips_per_second.map_or_else(nothing, |figure| whole(&figure)),
+        latency(|latency| latency.p50),
+        latency(|latency| latency.p99),
+        latency(|latency| latency.p99_9),
+        whole(&row.messages_per_cpu_second),
+        match row.round_trips_per_second {
+            Some(_) => nothing(),
+            None => format!(
+                "{:.2} {}",
+                row.gigabytes_per_second.median,
+                ratio(&row.gigabytes_per_second)
+            ),
+        },
+    ];
+    texts.map(Cell::new).into()
+}
+
+fn whole(figure: &Figure) -> String {
+    format!("{} {}", thousands(figure.median), ratio(figure))
+}
+
+fn ratio(figure: &Figure) -> String {
+    format!("{:.2}×", figure.ratio.median)
+}
+
+fn nothing() -> String {
+    "–".to_owned()
+}
+
+/// `1234567.8` as `1,234,568`.
+fn thousands(figure: f64) -> String {
+    let digits = format!("{figure:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

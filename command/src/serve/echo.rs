@@ -1,0 +1,86 @@
+//! The echo server of one connection, over the traits: any backend, either byte path.
+
+use std::future::poll_fn;
+use std::io;
+use std::ops::Range;
+use std::task::{Context, Poll, ready};
+
+use unix_transport::{Connection, ReadCursor};
+
+use super::ledger::Entry;
+use super::scratch;
+
+/// How many messages a connection may have served in one go before others have their turn.
+const TURN: u32 = 32;
+
+/// Echoes by `recv` and `send`: what was received is sent from the buffer that it lies in.
+pub(super) async fn owned(mut connection: impl Connection, entry: &mut Entry) -> io::Result<()> {
+    let mut turn = 0;
+    loop {
+        let chunk = connection.recv().await?;
+        if chunk.is_empty() {
+            return connection.close_write().await;
+        }
+        entry.received(chunk.len());
+        connection.send_all(chunk).await?;
+        turn += 1;
+        if turn % TURN == 0 {
+            yield_now().await;
+        }
+    }
+}
+
+/// Echoes by `read` and `write` through a buffer that the connections of a thread share.
+pub(super) async fn borrowed(mut connection: impl Connection, entry: &mut Entry) -> io::Result<()> {
+    let mut unwritten = None;
+    poll_fn(|cx| poll_borrowed(&mut connection, &mut unwritten, entry, cx)).await?;
+    connection.close_write().await
+}
+
+/// What was read and waits for the peer to make room.
+struct Unwritten {
+    buffer: Box<[u8]>,
+    range: Range<usize>,
+}
+
+fn poll_borrowed(
+    connection: &mut impl Connection,
+    unwritten: &mut Option<Unwritten>,
+    entry: &mut Entry,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    for _ in 0..TURN {
+        if let Some(waiting) = unwritten {
+            while !waiting.range.is_empty() {
+                let bytes = &waiting.buffer[waiting.range.clone()];
+                waiting.range.start += ready!(connection.poll_write(cx, bytes))?;
+            }
+        }
+        let mut buffer = unwritten.take().map_or_else(scratch::take, |written| written.buffer);
+        let mut cursor = ReadCursor::new(&mut buffer);
+        let read = connection.poll_read(cx, &mut cursor);
+        let received = cursor.filled_len();
+        if received == 0 {
+            // Nothing to read now, the end of the stream, or an error.
+            scratch::give(buffer);
+            return read;
+        }
+        entry.received(received);
+        *unwritten = Some(Unwritten { buffer, range: 0..received });
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| match yielded {
+        true => Poll::Ready(()),
+        false => {
+            yielded = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}

@@ -1,0 +1,152 @@
+//! `serve`: echo and sink servers, written once over the traits and once for threads.
+//!
+//! epoll and io_uring run tasks on a runtime for each thread ([`tasks`]); blocking runs a thread
+//! for each connection on the synchronous face ([`threads`]). All of them stop in the same way:
+//! accept no more, finish what was accepted, for at most [`GRACE`].
+
+mod echo;
+mod ledger;
+mod scratch;
+mod sink;
+mod stop;
+mod tasks;
+mod threads;
+
+use std::fmt;
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use unix_transport::{Address, Cleanup, Epoll, ListenOptions, Settings, Uring};
+
+use crate::arguments::{self, BackendName, ServeOptions, Service};
+use crate::failure::{self, Failure, Result, warn};
+use ledger::Totals;
+use stop::Stop;
+
+/// How long a server that stops lets its connections go on.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+/// By which of its two byte paths a connection is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BytePath {
+    /// `read` and `write`, with one buffer for all connections of a thread.
+    Borrowed,
+    /// `recv` and `send`, with the backend's buffers.
+    Owned,
+}
+
+/// What a server is asked to do, parsed.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// What happens to the bytes.
+    pub service: Service,
+    /// Where to listen.
+    pub address: Address,
+    /// How to listen there.
+    pub listening: ListenOptions,
+    /// How many threads with a runtime each.
+    pub threads: u16,
+    /// Whether to stop when standard input ends.
+    pub until_input_ends: bool,
+}
+
+impl Task {
+    /// Says on standard output that the server listens.
+    fn announce(&self, backend: &str, threads: impl fmt::Display) -> Result<()> {
+        let service = match self.service {
+            Service::Echo => "echo",
+            Service::Sink => "sink",
+        };
+        say(format_args!("{service} server listens on {} with {backend}, {threads}", self.address))
+    }
+}
+
+/// Serves until a signal.
+///
+/// # Errors
+/// Those of opening the backend, listening and accepting.
+pub fn run(options: &ServeOptions) -> Result<()> {
+    let address = arguments::address("listen on", &options.path)?;
+    let mut listening = ListenOptions::new();
+    if let Some(mode) = options.mode {
+        listening = listening.mode(mode);
+    }
+    if let Some(backlog) = options.backlog {
+        listening = listening.backlog(backlog);
+    }
+    if options.unlink {
+        listening = listening.cleanup(Cleanup::Remove);
+    }
+    let task = Task {
+        service: options.service,
+        address,
+        listening,
+        threads: options.threads,
+        until_input_ends: options.until_input_ends,
+    };
+    serve(options.backend, &task)
+}
+
+/// Serves `task` with `backend`, by the byte path that suits it: owned on io_uring, where it is
+/// received by completion, and borrowed on epoll.
+///
+/// # Errors
+/// As [`run`].
+pub fn serve(backend: BackendName, task: &Task) -> Result<()> {
+    match backend {
+        BackendName::Auto => serve(selected()?, task),
+        BackendName::Blocking => serve_with(task, |stop| threads::serve(task, stop)),
+        BackendName::Epoll => serve_tasks::<Epoll>(task, BytePath::Borrowed),
+        BackendName::Uring => serve_tasks::<Uring>(task, BytePath::Owned),
+    }
+}
+
+/// Serves `task` with tasks over the traits.
+///
+/// # Errors
+/// As [`run`].
+pub fn serve_tasks<B: unix_transport::Backend>(task: &Task, path: BytePath) -> Result<()> {
+    serve_with(task, |stop| tasks::serve::<B>(task, path, stop))
+}
+
+fn serve_with(task: &Task, serve: impl FnOnce(Stop) -> Result<Totals>) -> Result<()> {
+    raise_open_files()?;
+    // Before anything exists that a signal would leave behind.
+    let stop = Stop::on_signals(task.until_input_ends)?;
+    let totals = serve(stop)?;
+    say(totals)
+}
+
+/// What `auto` stands for here; what was passed over is said on standard error.
+fn selected() -> Result<BackendName> {
+    let selection = unix_transport::select("auto", &Settings::default())?;
+    for (name, reason) in &selection.passed_over {
+        warn(format_args!("{name} is passed over: {reason}"));
+    }
+    let named = [BackendName::Uring, BackendName::Epoll, BackendName::Blocking];
+    let found = named.into_iter().find(|named| named.name() == selection.name);
+    found.ok_or_else(|| {
+        Failure::new("select a backend", format_args!("{} is not served", selection.name))
+    })
+}
+
+/// Ten thousand connections need ten thousand descriptors, and the usual soft limit is 1,024,
+/// for the sake of programs that use `select(2)`. This one doesn't.
+fn raise_open_files() -> Result<()> {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    raised.map_err(|errno| Failure::new("raise the limit of open files", errno))
+}
+
+/// Prints a line. A server goes on when nobody reads it.
+fn say(text: impl fmt::Display) -> Result<()> {
+    match failure::print(text) {
+        Err(Failure::OutputClosed) => Ok(()),
+        said => said,
+    }
+}
+
+/// `1 thread`, `3 threads`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

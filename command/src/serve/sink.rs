@@ -1,0 +1,50 @@
+//! The sink of one connection, over the traits: it reads to the end, and answers how many bytes
+//! that were, as 8 bytes, the lowest first.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+use unix_transport::{Connection, ReadCursor};
+
+use super::ledger::Entry;
+use super::scratch;
+
+/// Reads by `recv`.
+pub(super) async fn owned(mut connection: impl Connection, entry: &mut Entry) -> io::Result<()> {
+    loop {
+        let chunk = connection.recv().await?;
+        if chunk.is_empty() {
+            return answer(connection, entry).await;
+        }
+        entry.received(chunk.len());
+    }
+}
+
+/// Reads by `read` into a buffer that the connections of a thread share.
+pub(super) async fn borrowed(mut connection: impl Connection, entry: &mut Entry) -> io::Result<()> {
+    while poll_fn(|cx| poll_read(&mut connection, entry, cx)).await? {}
+    answer(connection, entry).await
+}
+
+/// Reads once; `false` at the end of the stream.
+fn poll_read(
+    connection: &mut impl Connection,
+    entry: &mut Entry,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<bool>> {
+    let mut buffer = scratch::take();
+    let mut cursor = ReadCursor::new(&mut buffer);
+    let read = connection.poll_read(cx, &mut cursor);
+    let received = cursor.filled_len();
+    scratch::give(buffer);
+    if received > 0 {
+        entry.received(received);
+    }
+    read.map_ok(|()| received > 0)
+}
+
+async fn answer(mut connection: impl Connection, entry: &Entry) -> io::Result<()> {
+    connection.write_all(&entry.bytes().to_le_bytes()).await?;
+    connection.close_write().await
+}

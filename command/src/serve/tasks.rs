@@ -1,0 +1,127 @@
+//! Servers with a task for each connection and a runtime for each thread: epoll and io_uring, and
+//! any other backend.
+
+use std::sync::Arc;
+use std::thread;
+
+use unix_transport::{
+    Backend, Connection, Listener, Runtime, Settings, Transport, is_closed, is_transient,
+};
+
+use super::ledger::{Entry, Ledger, Totals};
+use super::stop::{Stop, Stopping};
+use super::{BytePath, Task, counted, echo, sink};
+use crate::arguments::Service;
+use crate::failure::{Failure, Result, warn};
+
+/// The listener of a backend.
+type ListenerOf<B> = <<B as Backend>::Transport as Transport>::Listener;
+
+/// Serves until `stop`, and answers the totals.
+pub(super) fn serve<B: Backend>(task: &Task, path: BytePath, stop: Stop) -> Result<Totals> {
+    let first = Runtime::<B>::new(&Settings::default())?;
+    let listener = first.transport().listen(&task.address, &task.listening)?;
+    let mut workers = Vec::new();
+    for _ in 1..task.threads {
+        let runtime = Runtime::<B>::new(&Settings::default())?;
+        let listener = runtime.transport().share_listener(&listener)?;
+        workers.push(Worker { runtime, listener });
+    }
+    let closer = listener.closer();
+    let stopping = stop.drain(closer.clone())?;
+    workers.push(Worker { runtime: first, listener });
+    task.announce(B::NAME, counted(u64::from(task.threads), "thread"))?;
+    thread::scope(|scope| {
+        let mut running = Vec::new();
+        let last = workers.pop();
+        for worker in workers {
+            let (stopping, builder) = (stopping.clone(), thread::Builder::new());
+            let started = builder.spawn_scoped(scope, move || worker.run(task, path, &stopping));
+            running.push(started.map_err(|error| {
+                // The scope waits for those that run.
+                closer.close();
+                Failure::new("start a thread", error)
+            })?);
+        }
+        let mut totals =
+            last.map_or_else(|| Ok(Totals::default()), |own| own.run(task, path, &stopping))?;
+        for thread in running {
+            totals = totals
+                + thread.join().map_err(|_| Failure::new("serve", "a thread panicked"))??;
+        }
+        Ok(totals)
+    })
+}
+
+/// One thread's runtime and its handle of the listener.
+struct Worker<B: Backend> {
+    runtime: Runtime<B>,
+    listener: ListenerOf<B>,
+}
+
+impl<B: Backend> Worker<B> {
+    fn run(self, task: &Task, path: BytePath, stopping: &Stopping) -> Result<Totals> {
+        let Worker { mut runtime, mut listener } = self;
+        let ledger = Arc::<Ledger>::default();
+        let handle = runtime.handle();
+        let before = runtime.block_on(async {
+            let accepted = accept_all(&mut listener, task, stopping, |connection| {
+                let entry = ledger.open();
+                handle.spawn(serve_connection(connection, task.service, path, entry)).detach();
+            });
+            let accepted = accepted.await;
+            // Whoever failed stops the other threads, too.
+            listener.closer().drain();
+            drop(listener);
+            // Running out of time is no error: what is left is cut off.
+            _ = handle.timeout(stopping.time_left(), ledger.emptied()).await;
+            accepted.map(|()| ledger.totals())
+        });
+        drop(runtime);
+        before.map(|before| ledger.totals().after_cut_off(before))
+    }
+}
+
+/// Accepts until the listener is closed, or drained.
+async fn accept_all<L: Listener>(
+    listener: &mut L,
+    task: &Task,
+    stopping: &Stopping,
+    mut accepted: impl FnMut(L::Connection),
+) -> Result<()> {
+    let mut warned = false;
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => accepted(connection),
+            Err(error) if is_closed(&error) => return Ok(()),
+            Err(error) if is_transient(&error) && !stopping.time_left().is_zero() => {
+                if !std::mem::replace(&mut warned, true) {
+                    warn(format_args!(
+                        "accept on {}: {error}; clients wait until there is room",
+                        task.address
+                    ));
+                }
+            }
+            Err(error) => {
+                return Err(Failure::new(format_args!("accept on {}", task.address), error));
+            }
+        }
+    }
+}
+
+async fn serve_connection(
+    connection: impl Connection,
+    service: Service,
+    path: BytePath,
+    mut entry: Entry,
+) {
+    let served = match (service, path) {
+        (Service::Echo, BytePath::Owned) => echo::owned(connection, &mut entry).await,
+        (Service::Echo, BytePath::Borrowed) => echo::borrowed(connection, &mut entry).await,
+        (Service::Sink, BytePath::Owned) => sink::owned(connection, &mut entry).await,
+        (Service::Sink, BytePath::Borrowed) => sink::borrowed(connection, &mut entry).await,
+    };
+    if served.is_err() {
+        entry.fail();
+    }
+}

@@ -1,0 +1,457 @@
+//! How streams end: cases 86 to 89, 91 to 96, 101, 109 and 165 (rules S1 to S3).
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
+
+use futures_lite::future::{poll_once, yield_now};
+use nix::sys::signal::{SigSet, Signal};
+use transport_core::{Chunk, Connection, PollRead, PollWrite};
+
+use crate::case::{Case, cases};
+use crate::cases::flow;
+use crate::cases::meeting::on_both_sides;
+use crate::census::Census;
+use crate::context::Context;
+use crate::fixture::{Capabilities, Fixture};
+use crate::oracle::{self, Pattern, beside};
+
+pub(super) fn cases<F: Fixture>() -> Vec<Case<F>> {
+    cases![F;
+        86 close_of_the_write_half,
+        87 close_of_the_read_half,
+        88 close_flushes,
+        89 both_halves_closed,
+        91 close_after_the_peer_left,
+        92 unread_at_close,
+        93 own_data_before_reset,
+        94 clean_end_repeats,
+        95 no_sigpipe,
+        96 partial_count_then_broken_pipe,
+        101 duplicated_descriptor,
+        109 shutdown_twice,
+        165 short_read_and_shutdown_in_one_event needs CONCURRENT,
+    ]
+}
+
+fn close_of_the_write_half<F: Fixture>(cx: &mut Context<F>) {
+    on_both_sides(cx, async |mut connection, mut peer| {
+        connection.write_all(b"last words").await.expect("connected");
+        connection.close_write().await.expect("a side can be closed");
+        let mut peer = beside(move || {
+            let mut received = Vec::new();
+            peer.read_to_end(&mut received).expect("a closed writing side is a clean end");
+            assert_eq!(received, b"last words", "what was written comes before the end");
+            peer.write_all(b"answer").expect("the other direction goes on");
+            peer
+        })
+        .await;
+        let mut answer = [0; 6];
+        connection.read_exact(&mut answer).await.expect("the other direction goes on");
+        assert_eq!(&answer, b"answer");
+        let error = connection.write(b"more").await.expect_err("this side is closed");
+        assert_eq!(
+            error.kind(),
+            ErrorKind::BrokenPipe,
+            "a closed side can't be written to: {error}"
+        );
+        peer.shutdown(Shutdown::Write).expect("connected");
+        let end = connection.read(&mut answer).await.expect("a closed writing side is a clean end");
+        assert_eq!(end, 0, "the peer's end shows as the end of the stream");
+        assert_eq!(peer.read(&mut answer).expect("nothing was unread"), 0);
+    });
+    // The peer's half-close: our direction goes on.
+    on_both_sides(cx, async |mut connection, mut peer| {
+        peer.shutdown(Shutdown::Write).expect("connected");
+        assert_eq!(connection.read(&mut [0; 8]).await.expect("a clean end"), 0);
+        connection.write_all(b"still here").await.expect("the other direction goes on");
+        let mut received = [0; 10];
+        peer.read_exact(&mut received).expect("the other direction goes on");
+        assert_eq!(&received, b"still here");
+    });
+}
+
+fn close_of_the_read_half<F: Fixture>(cx: &mut Context<F>) {
+    on_both_sides(cx, async |mut connection, mut peer| {
+        peer.write_all(b"before").expect("connected");
+        connection.close_read().expect("a side can be closed");
+        let error = peer.write(b"after").expect_err("the reading side is closed");
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe, "the peer learns it from its write");
+        let mut received = [0; 16];
+        let count = connection.read(&mut received).await.expect("what was received can be read");
+        assert_eq!(&received[..count], b"before", "closing loses nothing that was received");
+        assert_eq!(connection.read(&mut received).await.expect("then the end"), 0);
+        connection.write_all(b"reverse").await.expect("the other direction goes on");
+        let mut reverse = [0; 7];
+        peer.read_exact(&mut reverse).expect("the other direction goes on");
+        assert_eq!(&reverse, b"reverse");
+    });
+}
+
+fn close_flushes<F: Fixture>(cx: &mut Context<F>) {
+    const LENGTH: usize = 100_000;
+    on_both_sides(cx, async |mut connection, peer| {
+        connection.write_all(&Pattern::new(1).take(LENGTH)).await.expect("it fits the buffer");
+        drop(connection);
+        let received = beside(move || flow::receive_to_end(&peer, 1)).await;
+        assert_eq!(
+            received.expect("no reset"),
+            LENGTH as u64,
+            "a drop loses nothing that was written"
+        );
+    });
+    // Closing only the writing side also waits for what the owned path took.
+    on_both_sides(cx, async |mut connection, peer| {
+        let receiver = beside(move || flow::receive_to_end(&peer, 2));
+        let mut sent = Pattern::new(2);
+        for _ in 0..4 {
+            let mut chunk = Chunk::from(sent.take(LENGTH));
+            while !chunk.is_empty() {
+                connection.send(&mut chunk).await.expect("connected");
+            }
+        }
+        connection.close_write().await.expect("a side can be closed");
+        let received = receiver.await.expect("a clean end");
+        assert_eq!(received, sent.position(), "the end comes after everything that was taken");
+    });
+}
+
+fn both_halves_closed<F: Fixture>(cx: &mut Context<F>) {
+    for write_first in [true, false] {
+        on_both_sides(cx, async |connection, mut peer| {
+            let socket = socket_name(&connection);
+            let (mut read, mut write) = connection.split();
+            if write_first {
+                drop(write);
+                assert_eq!(
+                    peer.read(&mut [0; 8]).expect("a clean end"),
+                    0,
+                    "a dropped half is closed"
+                );
+                peer.write_all(b"x").expect("the reading half is open");
+                assert_eq!(read.read(&mut [0; 8]).await.expect("the reading half is open"), 1);
+                assert!(is_open(&socket), "the second half keeps the descriptor open");
+                drop(read);
+            } else {
+                drop(read);
+                let error = peer.write(b"x").expect_err("the reading half is closed");
+                assert_eq!(error.kind(), ErrorKind::BrokenPipe, "a dropped half is closed");
+                write.write_all(b"x").await.expect("the writing half is open");
+                assert_eq!(peer.read(&mut [0; 8]).expect("the writing half is open"), 1);
+                assert!(is_open(&socket), "the second half keeps the descriptor open");
+                drop(write);
+            }
+            until_closed(&socket).await;
+            let error = peer.write(b"x").expect_err("the connection is closed");
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        });
+    }
+}
+
+/// What `/proc` calls the socket behind a descriptor: a name that no other open socket has.
+fn socket_name(connection: &impl AsFd) -> String {
+    let number = connection.as_fd().as_raw_fd();
+    let target = fs::read_link(format!("/proc/self/fd/{number}")).expect("the descriptor is open");
+    target.display().to_string()
+}
+
+fn is_open(socket: &str) -> bool {
+    Census::take().descriptors.values().any(|target| target == socket)
+}
+
+/// A ring closes a descriptor when the kernel has let go of it: a few turns later.
+async fn until_closed(socket: &str) {
+    for _ in 0..1000 {
+        if !is_open(socket) {
+            return;
+        }
+        yield_now().await;
+    }
+    panic!("with the second half the descriptor closes");
+}
+
+fn close_after_the_peer_left<F: Fixture>(cx: &mut Context<F>) {
+    on_both_sides(cx, async |mut connection, peer| {
+        drop(peer);
+        let error = connection.write(b"x").await.expect_err("nobody reads");
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        connection.close_write().await.expect("that the peer is gone is no error");
+        connection.close_read().expect("that the peer is gone is no error");
+        assert_eq!(connection.read(&mut [0; 8]).await.expect("a clean end"), 0);
+        let socket = socket_name(&connection);
+        drop(connection);
+        until_closed(&socket).await;
+    });
+}
+
+fn unread_at_close<F: Fixture>(cx: &mut Context<F>) {
+    // Nobody read here, so the kernel itself tells the peer that bytes were lost.
+    on_both_sides(cx, async |connection, mut peer| {
+        peer.write_all(b"never read").expect("connected");
+        drop(connection);
+        let (first, second, third) = beside(move || three_reads(&mut peer)).await;
+        let reset = Err(ErrorKind::ConnectionReset);
+        assert_eq!(first, reset, "bytes that were never read are reported to the peer");
+        assert_eq!((second, third), (Ok(0), Ok(0)), "once, and then the stream has ended");
+    });
+    // The other way round.
+    on_both_sides(cx, async |mut connection, peer| {
+        connection.write_all(b"never read").await.expect("connected");
+        drop(peer);
+        let error = connection.read(&mut [0; 8]).await.expect_err("the peer left bytes unread");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        for _ in 0..3 {
+            let end = connection.read(&mut [0; 8]).await.expect("a reset is reported once");
+            assert_eq!(end, 0, "after the reset the stream has ended");
+        }
+    });
+    if F::capabilities().contains(Capabilities::CONCURRENT) {
+        unread_after_a_dropped_read(cx);
+    }
+}
+
+/// A receive that was started may have taken the bytes out of the kernel, which then has nothing
+/// to report.
+fn unread_after_a_dropped_read<F: Fixture>(cx: &Context<F>) {
+    for owned in [false, true] {
+        on_both_sides(cx, async |mut connection, mut peer| {
+            let early = match owned {
+                true => poll_once(connection.recv()).await.is_some(),
+                false => poll_once(connection.read(&mut [0; 8])).await.is_some(),
+            };
+            assert!(!early, "nothing was sent yet");
+            peer.write_all(b"never read").expect("connected");
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            drop(connection);
+            let (first, second, third) = beside(move || three_reads(&mut peer)).await;
+            let reset = Err(ErrorKind::ConnectionReset);
+            assert!(
+                first == reset || owned && first == Ok(0),
+                "reset or, if owned, the end: {first:?}"
+            );
+            assert_eq!((second, third), (Ok(0), Ok(0)), "then the stream has ended");
+        });
+    }
+}
+
+type Answer = Result<usize, ErrorKind>;
+
+fn three_reads(peer: &mut UnixStream) -> (Answer, Answer, Answer) {
+    let mut read = || peer.read(&mut [0; 16]).map_err(|error| error.kind());
+    (read(), read(), read())
+}
+
+fn own_data_before_reset<F: Fixture>(cx: &mut Context<F>) {
+    for owned in [false, true] {
+        on_both_sides(cx, async |mut connection, mut peer| {
+            connection.write_all(b"never read").await.expect("connected");
+            peer.write_all(b"farewell").expect("connected");
+            drop(peer);
+            let mut received = Vec::new();
+            let error = loop {
+                match read_some(&mut connection, owned).await {
+                    Ok(bytes) if bytes.is_empty() => panic!("the reset comes before the end"),
+                    Ok(bytes) => received.extend_from_slice(&bytes),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(received, b"farewell", "what the peer sent comes before the reset");
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+            for _ in 0..3 {
+                let end =
+                    read_some(&mut connection, owned).await.expect("a reset is reported once");
+                assert!(end.is_empty(), "after the reset the stream has ended");
+            }
+        });
+    }
+}
+
+async fn read_some(connection: &mut impl Connection, owned: bool) -> std::io::Result<Vec<u8>> {
+    if owned {
+        return Ok(connection.recv().await?.to_vec());
+    }
+    let mut buf = [0; 64];
+    let count = connection.read(&mut buf).await?;
+    Ok(buf[..count].to_vec())
+}
+
+fn clean_end_repeats<F: Fixture>(cx: &mut Context<F>) {
+    for owned in [false, true] {
+        on_both_sides(cx, async |mut connection, mut peer| {
+            peer.write_all(b"all").expect("connected");
+            drop(peer);
+            let all = read_some(&mut connection, owned).await.expect("bytes are queued");
+            assert_eq!(all, b"all");
+            for _ in 0..3 {
+                let end = read_some(&mut connection, owned).await.expect("a clean end is no error");
+                assert!(end.is_empty(), "the end of the stream is seen as often as one looks");
+                let other =
+                    read_some(&mut connection, !owned).await.expect("also on the other path");
+                assert!(other.is_empty(), "the end of the stream is the same on both paths");
+            }
+        });
+    }
+}
+
+fn no_sigpipe<F: Fixture>(cx: &mut Context<F>) {
+    // Rust programs ignore SIGPIPE, so a signal would go unnoticed. While it is blocked, a signal
+    // stays pending, also an ignored one: then /proc shows what the default would have died of.
+    let signals = SigSet::from(Signal::SIGPIPE);
+    signals.thread_block().expect("a thread can block signals");
+    let (one, other) = UnixStream::pair().expect("a pair");
+    drop(other);
+    nix::unistd::write(&one, b"x").expect_err("nobody reads");
+    assert!(take_pending_sigpipe(), "the control: write(2) without MSG_NOSIGNAL raises SIGPIPE");
+    on_both_sides(cx, async |mut connection, peer| {
+        drop(peer);
+        let written = connection.write(b"x").await.expect_err("nobody reads");
+        assert_eq!(written.kind(), ErrorKind::BrokenPipe);
+        let slices = [std::io::IoSlice::new(b"x")];
+        let written = connection.write_vectored(&slices).await.expect_err("nobody reads");
+        assert_eq!(written.kind(), ErrorKind::BrokenPipe);
+        let sent = async {
+            connection.send(&mut Chunk::from(&b"x"[..])).await?;
+            connection.flush().await
+        };
+        let sent = sent.await.expect_err("nobody reads");
+        assert_eq!(sent.kind(), ErrorKind::BrokenPipe, "a failed send is reported: {sent}");
+        drop(connection);
+        assert!(
+            !take_pending_sigpipe(),
+            "a write to a peer that left answers EPIPE, without SIGPIPE"
+        );
+    });
+    signals.thread_unblock().expect("a thread can unblock signals");
+}
+
+/// Whether SIGPIPE is pending for this thread; then it is no more.
+fn take_pending_sigpipe() -> bool {
+    let status =
+        fs::read_to_string("/proc/thread-self/status").expect("Linux shows a thread's status");
+    let pending = status.lines().find_map(|line| line.strip_prefix("SigPnd:"));
+    let pending = pending.expect("Linux shows pending signals").trim();
+    let pending = u64::from_str_radix(pending, 16).expect("it is a mask in hexadecimal");
+    let is_pending = pending & (1 << (Signal::SIGPIPE as u32 - 1)) != 0;
+    if is_pending {
+        SigSet::from(Signal::SIGPIPE).wait().expect("a pending signal can be taken");
+    }
+    is_pending
+}
+
+fn partial_count_then_broken_pipe<F: Fixture>(cx: &mut Context<F>) {
+    const READ_BEFORE: usize = 1_000_000;
+    on_both_sides(cx, async |mut connection, mut peer| {
+        let reader = beside(move || {
+            let mut expected = Pattern::new(96);
+            let mut buf = vec![0; READ_BEFORE];
+            peer.read_exact(&mut buf).expect("the writer writes more than that");
+            expected.check(&buf);
+            // From here on nothing more enters the queue, and what is in it can be read.
+            peer.shutdown(Shutdown::Read).expect("a reading side can be closed");
+            flow::receive_rest(&peer, &mut expected).expect("then the end");
+            expected.position()
+        });
+        let mut sent = Pattern::new(96);
+        let error = loop {
+            match connection.write(&sent.peek(700_000)).await {
+                Ok(written) => sent.advance(written),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe, "a closed reader breaks the pipe: {error}");
+        assert_eq!(
+            reader.await,
+            sent.position(),
+            "a write reports exactly the bytes that it queued"
+        );
+    });
+}
+
+fn duplicated_descriptor<F: Fixture>(cx: &mut Context<F>) {
+    on_both_sides(cx, async |mut connection, mut peer| {
+        let duplicate = peer.try_clone().expect("a descriptor can be duplicated");
+        drop(peer);
+        (&duplicate).write_all(b"x").expect("connected");
+        assert_eq!(
+            connection.read(&mut [0; 8]).await.expect("the duplicate is the same socket"),
+            1
+        );
+        if F::capabilities().contains(Capabilities::CONCURRENT) {
+            let early = poll_once(connection.read(&mut [0; 8])).await;
+            assert!(early.is_none(), "a stream ends with the last of its descriptors");
+        }
+        peer = duplicate;
+
+        let ours = connection.as_fd().try_clone_to_owned().expect("a descriptor can be duplicated");
+        let socket = number_of(&connection);
+        drop(connection);
+        until_number_is_free(socket).await;
+        peer.set_nonblocking(true).expect("sockets can be non-blocking");
+        let early = peer.read(&mut [0; 8]).expect_err("the stream goes on");
+        assert_eq!(early.kind(), ErrorKind::WouldBlock, "a close is no shutdown: {early}");
+        let ours = UnixStream::from(ours);
+        (&ours).write_all(b"y").expect("the duplicate is the same socket");
+        assert_eq!(peer.read(&mut [0; 8]).expect("a byte is queued"), 1);
+        drop(ours);
+        assert_eq!(peer.read(&mut [0; 8]).expect("now it has ended"), 0);
+    });
+}
+
+fn number_of(connection: &impl AsFd) -> i32 {
+    connection.as_fd().as_raw_fd()
+}
+
+/// As [`until_closed`], where the socket itself stays open.
+async fn until_number_is_free(number: i32) {
+    for _ in 0..1000 {
+        if !Census::take().descriptors.contains_key(&number) {
+            return;
+        }
+        yield_now().await;
+    }
+    panic!("a dropped connection closes its descriptor");
+}
+
+fn shutdown_twice<F: Fixture>(cx: &mut Context<F>) {
+    on_both_sides(cx, async |mut connection, mut peer| {
+        oracle::exchange(&mut connection, &mut peer).await;
+        for _ in 0..2 {
+            connection.close_write().await.expect("closing twice is no error");
+            connection.close_read().expect("closing twice is no error");
+        }
+        assert_eq!(peer.read(&mut [0; 8]).expect("a clean end"), 0);
+        let error = peer.write(b"x").expect_err("nobody reads");
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        drop(peer);
+        connection.close_write().await.expect("ENOTCONN is not an error");
+        connection.close_read().expect("ENOTCONN is not an error");
+    });
+}
+
+fn short_read_and_shutdown_in_one_event<F: Fixture>(cx: &mut Context<F>) {
+    const ROUNDS: usize = 50;
+    for round in 0..ROUNDS {
+        // Owned or borrowed; a shutdown or a close.
+        let (owned, close) = (round % 2 == 0, round % 4 < 2);
+        on_both_sides(cx, async |mut connection, mut peer| {
+            // The read waits, so the bytes and the end reach the driver together.
+            let early = poll_once(read_some(&mut connection, owned)).await;
+            assert!(early.is_none(), "nothing was sent yet");
+            peer.write_all(b"short").expect("connected");
+            peer.shutdown(Shutdown::Write).expect("connected");
+            let peer = (!close).then_some(peer);
+            let bytes = read_some(&mut connection, owned).await.expect("bytes are queued");
+            assert_eq!(bytes, b"short");
+            let end = read_some(&mut connection, owned).await.expect("a clean end");
+            assert!(
+                end.is_empty(),
+                "a short read is not the last event if the stream ended with it"
+            );
+            drop(peer);
+        });
+    }
+}
