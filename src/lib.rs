@@ -27,6 +27,6 @@ pub use transport_core::{
     Unparker, is_available, is_closed, is_transient,
 };
 pub use transport_core::{
-    address, backend, chunk, closer, credentials, cursor, descriptors, erased, error, futures,
-    options, reactor, readiness, runtime, socket, timers, transport, unparker,
+    address, backend, chunk, closer, credentials, cursor, descriptors, duplex, erased, error,
+    futures, options, reactor, readiness, runtime, socket, timers, transport, unparker,
 };

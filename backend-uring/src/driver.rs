@@ -149,7 +149,6 @@ impl UringDriver {
     /// For hosts: everything that can be had without waiting.
     fn drain(&mut self) -> io::Result<usize> {
         self.bind()?;
-        self.ring.parker.wake_up();
         if let Some(event) = self.host_event.get() {
             // Before reaping, so that what comes later is told again. An error means that nothing
             // was told.
@@ -210,6 +209,7 @@ impl Driver for UringDriver {
     }
 
     fn dispatch(&mut self) -> io::Result<usize> {
+        self.ring.parker.wake_up();
         self.drain()
     }
 

@@ -243,7 +243,7 @@ impl Ring {
         let receive = &mut slot.receive;
         match (usize::try_from(result), buffer) {
             (Ok(length @ 1..), Some(buffer)) => {
-                let low = self.buffers.count() / 4;
+                let low = (self.buffers.count() / 4).max(1);
                 receive.received.push_back(self.buffers.received(buffer, length, low));
             }
             (Ok(_), buffer) => {

@@ -66,6 +66,10 @@ impl Ring {
     /// Queues an entry. The driver submits it with its next turn; one that sleeps on another
     /// thread must be nudged after the lock is released.
     pub(crate) fn push(&self, state: &mut State, operation: Operation, entry: Entry) {
+        if state.slots.is_ended() {
+            // Nobody will submit it: what it would cancel ends with the ring.
+            return;
+        }
         let entry = entry.user_data(operation.user_data());
         if !state.overflow.is_empty() || !self.try_push(&entry) {
             state.overflow.push_back(entry);

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use command::failure::{self, Failure, Result, warn};
+use command::failure::{Failure, Result, warn};
 use command::measure::machine::Machine;
 use command::measure::{Cores, Measured, Plan, Quartiles, Server, Slice, Workload, rotation};
+use command::output;
 use unix_transport::Availability;
 
 use crate::servers::Kind;
 
 /// The workload at which libraries differ most: small messages, many connections.
-const WORKLOAD: Workload = Workload::PingPong { connections: 128, message: 64 };
+const WORKLOAD: Workload = Workload::PingPong { connections: 128, message_bytes: 64 };
 
 /// Whom the others are compared to, and the control that shows how much of a ratio is noise.
 const BASELINE: Kind = Kind::Tokio;
@@ -38,6 +39,7 @@ pub(crate) struct Options {
 
 /// Measures and prints.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    let machine = Machine::this();
     let cores = Cores::choose().map_err(|error| Failure::new("choose cores", error))?;
     let directory = tempfile::Builder::new().prefix("unix-transport-").tempdir();
     let directory = directory.map_err(|error| Failure::new("make a temporary directory", error))?;
@@ -46,14 +48,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let plan = Plan::within(Duration::from_secs(options.seconds.into()), servers.len());
     let measured = rotation::measure(&mut servers, WORKLOAD, plan, || Ok(()))?;
 
-    failure::print(format_args!(
-        "Echo servers, {WORKLOAD}, every echoed byte verified.\n{}\n{cores}; {} slices of {} ms each, in turn\n",
-        Machine::this(),
+    output::print(format_args!(
+        "Echo servers, {WORKLOAD}, every echoed byte verified.\n{machine}\n{cores}; {} slices of {} ms each, in turn\n",
         plan.rotations,
         plan.slice.as_millis()
     ))?;
-    failure::print(format_args!("{}\n", table(&kinds, &measured).trim_fmt()))?;
-    failure::print(verdict(&kinds, &measured))
+    output::print(format_args!("{}\n", table(&kinds, &measured).trim_fmt()))?;
+    output::print(verdict(&kinds, &measured))
 }
 
 /// The baseline first, its control last, as far from it as can be.

@@ -4,8 +4,9 @@ use comfy_table::{ContentArrangement, Table, presets};
 use nix::sys::resource::{Resource, getrlimit};
 use unix_transport::Availability;
 
-use crate::failure::{self, Result};
+use crate::failure::Result;
 use crate::measure::machine::Machine;
+use crate::output;
 
 /// Prints the table.
 ///
@@ -22,7 +23,7 @@ pub fn print() -> Result<()> {
         };
         table.add_row([name.to_owned(), answer.to_owned(), availability.to_string()]);
     }
-    failure::print(format_args!("{}\n\n{}", table.trim_fmt(), surroundings()))
+    output::print(format_args!("{}\n\n{}", table.trim_fmt(), surroundings()))
 }
 
 /// What bounds every backend alike.

@@ -69,14 +69,3 @@ pub fn warn(text: impl fmt::Display) {
     let line = format!("unix-transport: {text}\n");
     _ = io::stderr().write_all(line.as_bytes()); // nobody is left to tell
 }
-
-/// Writes one text to standard output, at once.
-///
-/// # Errors
-/// [`Failure::OutputClosed`] if nobody reads it; anything else as a failed operation.
-pub fn print(text: impl fmt::Display) -> Result<()> {
-    use io::Write as _;
-    let mut output = io::stdout().lock();
-    let written = output.write_all(format!("{text}\n").as_bytes()).and_then(|()| output.flush());
-    written.map_err(|error| Failure::of_output(&error))
-}

@@ -4,7 +4,7 @@
 //! and uses the very load generator of the command. Files by concept:
 //!
 //! - [`arguments`]: the command line, its help and its exit codes;
-//! - [`failure`]: one-line errors;
+//! - [`failure`]: one-line errors; [`output`]: all other words;
 //! - [`backends`]: which backends work here;
 //! - [`serve`]: the echo and sink servers;
 //! - [`connect`]: a client of standard input and output;
@@ -17,6 +17,7 @@ pub mod compare;
 pub mod connect;
 pub mod failure;
 pub mod measure;
+pub mod output;
 pub mod serve;
 
 use std::process::ExitCode;

@@ -45,6 +45,7 @@ mod census;
 mod child;
 mod context;
 mod fixture;
+pub mod foreign;
 pub mod host;
 pub mod mutants;
 pub mod oracle;

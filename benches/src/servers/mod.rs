@@ -11,7 +11,8 @@ use std::thread;
 
 use clap::ValueEnum;
 use command::arguments::{BackendName, Service};
-use command::failure::{self, Failure, Result};
+use command::failure::{Failure, Result};
+use command::output;
 use command::serve::{self, BytePath, Task};
 use unix_transport::{Address, Availability, Backend, Blocking, Epoll, ListenOptions, Uring};
 
@@ -89,7 +90,7 @@ fn serve_peer(
     });
     let listens = || {
         // Whoever started this waits for the line; if nobody reads it, nobody waits.
-        _ = failure::print(format_args!("echo server listens on {}", path.display()));
+        _ = output::print(format_args!("echo server listens on {}", path.display()));
     };
     serve(path, &listens).map_err(|error| Failure::new(format_args!("serve with {kind}"), error))
 }

@@ -16,16 +16,17 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use unix_transport::Availability;
 
 use crate::arguments::CompareOptions;
-use crate::failure::{self, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::measure::machine::Machine;
 use crate::measure::{Cores, Plan, Server, Workload, rotation};
+use crate::output;
 
 /// What each backend is measured with.
 const WORKLOADS: [Workload; 4] = [
-    Workload::PingPong { connections: 1, message: 64 },
-    Workload::PingPong { connections: 16, message: 64 },
-    Workload::PingPong { connections: 128, message: 64 },
-    Workload::Stream { chunk: 256 * 1024 },
+    Workload::PingPong { connections: 1, message_bytes: 64 },
+    Workload::PingPong { connections: 16, message_bytes: 64 },
+    Workload::PingPong { connections: 128, message_bytes: 64 },
+    Workload::Stream { chunk_bytes: 256 * 1024 },
 ];
 
 /// Measures and prints.
@@ -33,6 +34,8 @@ const WORKLOADS: [Workload; 4] = [
 /// # Errors
 /// A server that does not start, dies, or echoes something else; an interruption.
 pub fn run(options: &CompareOptions) -> Result<()> {
+    // Before this thread, and with it what it sees of the machine, moves to one core.
+    let machine = Machine::this();
     let interrupted = interruption()?;
     let cores = Cores::choose().map_err(|error| Failure::new("choose cores", error))?;
     let backends = unix_transport::backends();
@@ -57,19 +60,18 @@ pub fn run(options: &CompareOptions) -> Result<()> {
     bar.finish_and_clear();
 
     let names: Vec<&str> = servers.iter().map(Server::name).collect();
-    let report =
-        Report::new(Machine::this(), cores, plan, &backends, &names, &WORKLOADS, &measured);
+    let report = Report::new(machine, cores, plan, &backends, &names, &WORKLOADS, &measured);
     for server in servers {
         server.stop()?;
     }
     match options.json {
-        true => failure::print(report.json()?),
-        false => failure::print(report),
+        true => output::print(report.json()?),
+        false => output::print(report),
     }
 }
 
-/// A server of each backend that works here, all on the servers' core; blocking, to which the
-/// others are compared, is the first.
+/// A server of each backend that works here, all on the servers' core. The simplest is the first:
+/// blocking, to which the others are compared.
 fn start_servers(
     backends: &[(&str, Availability)],
     directory: &Path,
@@ -79,7 +81,7 @@ fn start_servers(
         std::env::current_exe().map_err(|error| Failure::new("find this program", error))?;
     pinned(cores.enter_servers())?;
     let mut servers = Vec::new();
-    for (name, availability) in backends {
+    for (name, availability) in backends.iter().rev() {
         if !availability.is_yes() {
             continue;
         }
@@ -91,7 +93,6 @@ fn start_servers(
         servers.push(Server::start(name, &path, &mut command)?);
     }
     pinned(cores.enter_generator())?;
-    servers.sort_by_key(|server| server.name() != report::BASELINE);
     Ok(servers)
 }
 

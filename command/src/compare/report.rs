@@ -33,7 +33,7 @@ pub(super) struct Backend {
 /// One backend under one workload.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Row {
-    pub(super) workload: String,
+    pub(super) workload: Workload,
     pub(super) backend: String,
     /// Nothing for a stream, which has no round trips.
     pub(super) round_trips_per_second: Option<Figure>,
@@ -120,7 +120,7 @@ impl Row {
         let latency =
             Latency { p50: microseconds(0.5), p99: microseconds(0.99), p99_9: microseconds(0.999) };
         Some(Row {
-            workload: workload.to_string(),
+            workload,
             backend: backend.to_owned(),
             round_trips_per_second: workload.is_ping_pong().then_some(round_trips),
             latency_microseconds: workload.is_ping_pong().then_some(latency),

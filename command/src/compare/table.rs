@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, presets};
 
 use super::report::{Figure, Report, Row};
 
@@ -46,17 +46,18 @@ impl fmt::Display for Report {
 impl Report {
     fn table(&self) -> Table {
         let mut table = Table::new();
-        table
-            .load_style(presets::UTF8_HORIZONTAL_ONLY)
-            .set_content_arrangement(ContentArrangement::Disabled);
+        let style = presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
+        table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(HEADER);
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        let mut above = "";
+        let mut above = None;
         for row in &self.rows {
-            table.add_row(cells(row, row.workload != above));
-            above = &row.workload;
+            let first = above != Some(row.workload);
+            table.add_row_if(|_, _| first && above.is_some(), [""; HEADER.len()]);
+            table.add_row(cells(row, first));
+            above = Some(row.workload);
         }
         table
     }
@@ -68,9 +69,8 @@ fn cells(row: &Row, first: bool) -> Vec<Cell> {
             .as_ref()
             .map_or_else(nothing, |latency| format!("{:.1}", of(latency)))
     };
-    let workload = if first { row.workload.as_str() } else { "" };
     let texts = [
-        workload.to_owned(),
+        if first { row.workload.to_string() } else { String::new() },
         row.backend.clone(),
         row.round_trips_per_second.map_or_else(nothing, |figure| whole(&figure)),
         latency(|latency| latency.p50),

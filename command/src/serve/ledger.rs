@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use atomic_waker::AtomicWaker;
 
-use super::counted;
+use crate::output::counted;
 
 /// The connections of one thread's runtime, or of a whole server.
 #[derive(Debug, Default)]

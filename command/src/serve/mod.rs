@@ -19,7 +19,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use unix_transport::{Address, Cleanup, Epoll, ListenOptions, Settings, Uring};
 
 use crate::arguments::{self, BackendName, ServeOptions, Service};
-use crate::failure::{self, Failure, Result, warn};
+use crate::failure::{Failure, Result, warn};
+use crate::output;
 use ledger::Totals;
 use stop::Stop;
 
@@ -140,13 +141,8 @@ fn raise_open_files() -> Result<()> {
 
 /// Prints a line. A server goes on when nobody reads it.
 fn say(text: impl fmt::Display) -> Result<()> {
-    match failure::print(text) {
+    match output::print(text) {
         Err(Failure::OutputClosed) => Ok(()),
         said => said,
     }
-}
-
-/// `1 thread`, `3 threads`.
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -10,9 +10,10 @@ use unix_transport::{
 
 use super::ledger::{Entry, Ledger, Totals};
 use super::stop::{Stop, Stopping};
-use super::{BytePath, Task, counted, echo, sink};
+use super::{BytePath, Task, echo, sink};
 use crate::arguments::Service;
 use crate::failure::{Failure, Result, warn};
+use crate::output::counted;
 
 /// The listener of a backend.
 type ListenerOf<B> = <<B as Backend>::Transport as Transport>::Listener;

@@ -1,8 +1,8 @@
 //! Transports without type parameters: the backend is known only at run time.
 //!
-//! [`AnyTransport`] holds any [`Transport`] and is one itself, and so are its listeners and
-//! connections, so that code written against the traits runs on it unchanged. It costs a box per
-//! connection, one for the future of a connect, and an indirect call per poll; reading and
+//! [`AnyTransport`] holds any [`Transport`](crate::Transport) and is one itself, likewise its
+//! listeners and connections, so code written against the traits runs on it unchanged. It costs a
+//! box per connection, one for the future of a connect, and an indirect call per poll; reading and
 //! writing allocate nothing.
 //!
 //! The generic traits can't be trait objects: their methods answer associated types and futures.

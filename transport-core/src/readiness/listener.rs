@@ -12,7 +12,7 @@ use std::time::Instant;
 use crate::address::{Address, PeerAddress};
 use crate::closer::Closer;
 use crate::error::{closed, is_transient};
-use crate::reactor::{Interest, Progress, Reactor, Source};
+use crate::reactor::{Interest, Progress, Reactor, SharedFd, Source};
 use crate::readiness::connection::{self, ReadyConnection};
 use crate::readiness::{Context, Deadline};
 use crate::socket::listener::{Phase, Waiter, take_queued};
@@ -33,9 +33,9 @@ impl<R: Reactor> ReadyListener<R> {
     pub(crate) fn new(
         context: Arc<Context<R>>,
         state: Arc<ListenerState>,
+        fd: SharedFd,
     ) -> io::Result<ReadyListener<R>> {
-        let source = context.reactor.register(Arc::clone(state.fd()))?;
-        context.reactor.close_at_end(state.closer());
+        let source = context.reactor.register(fd)?;
         let waiter = Waiter::new(state);
         Ok(ReadyListener { source, waiter, deadline: Deadline::default(), backoff: None, context })
     }

@@ -22,9 +22,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::address::Address;
-use crate::error::{Cause, Error, Result, closed};
+use crate::error::{Cause, Error, Result};
 use crate::options::{AdoptOptions, ConnectOptions, Descriptors, ListenOptions};
-use crate::reactor::Reactor;
+use crate::reactor::{Reactor, SharedFd};
 use crate::readiness::buffers::Buffers;
 use crate::socket::{self, Dial, Dialled, ListenerState, Mode};
 use crate::transport::Transport;
@@ -53,14 +53,17 @@ impl<R: Reactor> Readiness<R> {
         &self.context.reactor
     }
 
+    /// The first handle of a listener, which ends with this transport's driver.
     fn listener(
         &self,
         state: Arc<ListenerState>,
         operation: &'static str,
     ) -> Result<ReadyListener<R>> {
-        let address = state.address().clone();
-        ReadyListener::new(Arc::clone(&self.context), state)
-            .map_err(|e| Error::new(operation, Some(&address), e))
+        let context = Arc::clone(&self.context);
+        let fd = SharedFd::clone(state.fd());
+        self.context.reactor.close_at_end(state.closer());
+        ReadyListener::new(context, Arc::clone(&state), fd)
+            .map_err(|e| Error::new(operation, Some(state.address()), e))
     }
 
     fn connection(
@@ -87,10 +90,10 @@ impl<R: Reactor> Transport for Readiness<R> {
 
     fn share_listener(&self, of: &ReadyListener<R>) -> Result<ReadyListener<R>> {
         let state = of.state();
-        if state.phase() == socket::listener::Phase::Closed {
-            return Err(Error::new("share the listener on", Some(state.address()), closed()));
-        }
-        self.listener(Arc::clone(state), "share the listener on")
+        let shared = state.duplicate().and_then(|fd| {
+            ReadyListener::new(Arc::clone(&self.context), Arc::clone(state), fd)
+        });
+        shared.map_err(|e| Error::new("share the listener on", Some(state.address()), e))
     }
 
     async fn connect(&self, to: &Address, options: &ConnectOptions) -> Result<ReadyConnection<R>> {

@@ -12,7 +12,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
 use slab::Slab;
@@ -21,7 +21,7 @@ use socket2::SockRef;
 use crate::address::{Address, PeerAddress, wire};
 use crate::closer::{CloseTarget, Closer};
 use crate::descriptors;
-use crate::error::{Cause, Error, Result};
+use crate::error::{Cause, Error, Result, closed};
 use crate::options::{AdoptOptions, Cleanup, Descriptors, ListenOptions};
 use crate::reactor::SharedFd;
 use crate::socket::bind::{Bound, bind};
@@ -43,6 +43,8 @@ pub enum Phase {
 /// A listener, as its handles share it. The last one to drop it closes it.
 pub struct ListenerState {
     fd: SharedFd,
+    /// Other numbers of the same socket, for handles that share it.
+    duplicates: Mutex<Vec<Weak<OwnedFd>>>,
     address: Address,
     descriptors: Descriptors,
     file: Option<SocketFile>,
@@ -61,6 +63,7 @@ pub fn listen(at: &Address, options: &ListenOptions) -> Result<Arc<ListenerState
     let Bound { fd, file } = bind(at, options)?;
     Ok(Arc::new(ListenerState {
         fd: Arc::new(fd),
+        duplicates: Mutex::default(),
         address: at.clone(),
         descriptors: options.descriptors,
         file,
@@ -94,6 +97,7 @@ pub fn adopt_listener(fd: OwnedFd, options: &AdoptOptions) -> Result<Arc<Listene
     Ok(Arc::new(ListenerState {
         address: address.unwrap_or(Address::Unnamed),
         fd: Arc::new(fd),
+        duplicates: Mutex::default(),
         descriptors: options.descriptors,
         file: None,
         cleanup: Cleanup::Keep,
@@ -108,6 +112,24 @@ impl ListenerState {
     #[must_use]
     pub fn fd(&self) -> &SharedFd {
         &self.fd
+    }
+
+    /// Another number for the same socket, for another handle: a reactor may not take the same
+    /// number twice.
+    ///
+    /// # Errors
+    /// [`closed`]; EMFILE.
+    pub fn duplicate(&self) -> io::Result<SharedFd> {
+        let duplicate = Arc::new(self.fd.try_clone()?);
+        let mut duplicates = self.duplicates.lock().unwrap_or_else(PoisonError::into_inner);
+        duplicates.retain(|duplicate| duplicate.strong_count() > 0);
+        duplicates.push(Arc::downgrade(&duplicate));
+        drop(duplicates);
+        // A close before the push did not see it.
+        match self.phase() {
+            Phase::Closed => Err(closed()),
+            Phase::Open | Phase::Draining => Ok(duplicate),
+        }
     }
 
     /// The address that was asked for.
@@ -181,7 +203,12 @@ impl CloseTarget for ListenerState {
         // Without a descriptor to spare the socket closes with its last handle, all of which are
         // woken now; it refuses new clients already.
         if let Ok(dead) = stream(Mode::NonBlocking) {
-            _ = replace::replace(&self.fd, &dead);
+            let duplicates = self.duplicates.lock().unwrap_or_else(PoisonError::into_inner);
+            let duplicates: Vec<_> = duplicates.iter().filter_map(Weak::upgrade).collect();
+            for fd in duplicates.iter().chain([&self.fd]) {
+                // Putting one open file in another's place can't fail.
+                _ = replace::replace(fd, &dead);
+            }
         }
         self.wake_all();
     }

@@ -17,21 +17,25 @@ use std::path::Path;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::output::counted;
 
 /// What the load does to an echo server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Workload {
     /// Every connection sends a message and waits for its echo, over and over.
     PingPong {
         /// How many connections do so at once.
         connections: usize,
         /// The message's length in bytes, at most [`PingPong::LONGEST`].
-        message: usize,
+        message_bytes: usize,
     },
     /// One connection sends without waiting and reads what comes back.
     Stream {
         /// How much is sent with one call, in bytes.
-        chunk: usize,
+        chunk_bytes: usize,
     },
 }
 
@@ -48,10 +52,12 @@ impl Workload {
     /// Those of connecting and of epoll.
     pub fn connect(self, path: &Path) -> io::Result<Load> {
         match self {
-            Workload::PingPong { connections, message } => {
-                PingPong::connect(path, connections, message).map(Load::PingPong)
+            Workload::PingPong { connections, message_bytes } => {
+                PingPong::connect(path, connections, message_bytes).map(Load::PingPong)
             }
-            Workload::Stream { chunk } => Stream::connect(path, chunk).map(Load::Stream),
+            Workload::Stream { chunk_bytes } => {
+                Stream::connect(path, chunk_bytes).map(Load::Stream)
+            }
         }
     }
 }
@@ -59,13 +65,12 @@ impl Workload {
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Workload::PingPong { connections: 1, message } => {
-                write!(f, "1 connection, {message} B")
+            Workload::PingPong { connections, message_bytes } => {
+                write!(f, "{}, {message_bytes} B", counted(connections as u64, "connection"))
             }
-            Workload::PingPong { connections, message } => {
-                write!(f, "{connections} connections, {message} B")
+            Workload::Stream { chunk_bytes } => {
+                write!(f, "stream, {} KiB chunks", chunk_bytes / 1024)
             }
-            Workload::Stream { chunk } => write!(f, "stream, {} KiB chunks", chunk / 1024),
         }
     }
 }
