@@ -152,10 +152,11 @@ fn unsafe_code_is_listed() {
         let text = read(&path);
         let shown = path.display();
         let opts_in = text.contains("#![expect(unsafe_code, reason = \"");
-        let uses = text.lines().any(|line| {
-            let line = line.trim_start();
-            let code = line.split("//").next().unwrap_or_default();
-            code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe")
+        let forms =
+            ["{", "fn ", "impl", "extern", "trait", "("].map(|next| format!("unsafe {next}"));
+        let uses = code(&text).any(|(_, line)| {
+            let line = line.split("//").next().unwrap_or_default();
+            forms.iter().any(|form| line.contains(form))
         });
         if uses && !opts_in {
             found.push(format!("{shown}: unsafe without #![expect(unsafe_code, reason = ...)]"));
@@ -279,8 +280,8 @@ fn documented_cases() -> BTreeMap<u16, (String, bool)> {
     cases
 }
 
-/// The cases of the suite, as its lists `cases![F; 27 missing, ...]` have them. Case 0 checks the
-/// fixture itself.
+/// The cases of the suite, as its lists `cases![F; 27 missing, ...]` have them, and the one that
+/// takes two backends. Case 0 checks the fixture itself.
 fn suite_cases() -> BTreeMap<u16, String> {
     let mut cases = BTreeMap::new();
     let folder = Path::new("conformance/src/cases");
@@ -298,6 +299,12 @@ fn suite_cases() -> BTreeMap<u16, String> {
             assert!(before.is_none(), "case {id} is in the suite twice");
         }
     }
+    let pairs = read("conformance/src/pairs/mod.rs");
+    let after = |mark: &str, end: char| {
+        let rest = pairs.split_once(mark).map(|(_, rest)| rest);
+        rest.and_then(|rest| rest.split(end).next()).expect("one case").to_owned()
+    };
+    cases.insert(after("id: ", ',').parse().expect("a number"), after("name: \"", '"'));
     cases.remove(&0);
     cases
 }

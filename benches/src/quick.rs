@@ -1,6 +1,5 @@
 //! `quick`: messages per second and per CPU second, in pairs with tokio, in a minute.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,7 +7,9 @@ use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use command::failure::{Failure, Result, warn};
 use command::measure::machine::Machine;
-use command::measure::{Cores, Measured, Plan, Quartiles, Server, Slice, Workload, rotation};
+use command::measure::{
+    Cores, Interruption, LineUp, Measured, Plan, Quartiles, Slice, Workload, rotation,
+};
 use command::output;
 use unix_transport::Availability;
 
@@ -41,12 +42,14 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let machine = Machine::this();
     let cores = Cores::choose().map_err(|error| Failure::new("choose cores", error))?;
-    let directory = tempfile::Builder::new().prefix("unix-transport-").tempdir();
-    let directory = directory.map_err(|error| Failure::new("make a temporary directory", error))?;
     let kinds = taking_part(&options.servers);
-    let mut servers = start(&kinds, directory.path(), cores)?;
-    let plan = Plan::within(Duration::from_secs(options.seconds.into()), servers.len());
-    let measured = rotation::measure(&mut servers, WORKLOAD, plan, || Ok(()))?;
+    let interruption = Interruption::expect()?;
+    let mut line_up = LineUp::start(entrants(&kinds)?, cores, &interruption)?;
+    let total = Duration::from_secs(options.seconds.into());
+    let plan = Plan::within(total, kinds.len());
+    let measured =
+        rotation::measure(line_up.servers_mut(), WORKLOAD, plan, || interruption.check())?;
+    drop(line_up);
 
     output::print(format_args!(
         "Echo servers, {WORKLOAD}, every echoed byte verified.\n{machine}\n{cores}; {} slices of {} ms each, in turn\n",
@@ -71,21 +74,15 @@ fn taking_part(asked: &[Kind]) -> Vec<Kind> {
     kinds
 }
 
-fn start(kinds: &[Kind], directory: &Path, cores: Cores) -> Result<Vec<Server>> {
-    let program =
-        std::env::current_exe().map_err(|error| Failure::new("find this program", error))?;
-    let pinned = |error| Failure::new("move to a core", error);
-    cores.enter_servers().map_err(pinned)?;
-    let mut servers = Vec::new();
-    for kind in kinds {
-        let name = kind.to_string();
-        let path = directory.join(&name);
+fn entrants(kinds: &[Kind]) -> Result<Vec<(String, Command)>> {
+    let program = std::env::current_exe();
+    let program = program.map_err(|error| Failure::new("find this program", error))?;
+    let entrants = kinds.iter().map(|kind| {
         let mut command = Command::new(&program);
-        command.args(["serve", &name]).arg(&path);
-        servers.push(Server::start(&name, &path, &mut command)?);
-    }
-    cores.enter_generator().map_err(pinned)?;
-    Ok(servers)
+        command.args(["serve", &kind.to_string()]);
+        (kind.to_string(), command)
+    });
+    Ok(entrants.collect())
 }
 
 fn table(kinds: &[Kind], measured: &[Measured]) -> Table {

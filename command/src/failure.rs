@@ -41,16 +41,21 @@ impl Failure {
     /// Says it on standard error, and answers the exit code.
     #[must_use]
     pub fn report(&self) -> ExitCode {
+        let code = match self {
+            Failure::Operation(_) => ExitCode::FAILURE,
+            Failure::Usage(_) => ExitCode::from(2),
+            Failure::OutputClosed => return ExitCode::SUCCESS,
+        };
+        warn(self);
+        code
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Operation(text) => {
-                warn(text);
-                ExitCode::FAILURE
-            }
-            Failure::Usage(text) => {
-                warn(text);
-                ExitCode::from(2)
-            }
-            Failure::OutputClosed => ExitCode::SUCCESS,
+            Failure::Operation(text) | Failure::Usage(text) => f.write_str(text),
+            Failure::OutputClosed => f.write_str("standard output is closed"),
         }
     }
 }

@@ -7,9 +7,6 @@ use crate::failure::{Failure, Result};
 use crate::measure::machine::Machine;
 use crate::measure::{Cores, Measured, Plan, Quartiles, Slice, Workload};
 
-/// The backend to which all others are compared.
-pub(super) const BASELINE: &str = "blocking";
-
 /// A finished comparison.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -17,7 +14,8 @@ pub struct Report {
     pub(super) cores: String,
     pub(super) slice_milliseconds: u64,
     pub(super) slices: usize,
-    pub(super) baseline: &'static str,
+    /// The server to which all others are compared.
+    pub(super) baseline: String,
     pub(super) backends: Vec<Backend>,
     pub(super) rows: Vec<Row>,
 }
@@ -90,7 +88,7 @@ impl Report {
             cores: cores.to_string(),
             slice_milliseconds: u64::try_from(plan.slice.as_millis()).unwrap_or(u64::MAX),
             slices: plan.rotations,
-            baseline: BASELINE,
+            baseline: names.first().copied().unwrap_or_default().to_owned(),
             backends: backends.collect(),
             rows,
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, presets};
 
 use super::report::{Figure, Report, Row};
+use crate::output::counted;
 
 const HEADER: [&str; 8] = [
     "workload",
@@ -25,7 +26,11 @@ impl fmt::Display for Report {
             "One echo server for each backend, the same load for all, every echoed byte verified."
         )?;
         writeln!(f, "{machine}")?;
-        writeln!(f, "{cores}; {slices} slices of {slice_milliseconds} ms each, in turn")?;
+        writeln!(
+            f,
+            "{cores}; {} of {slice_milliseconds} ms each, in turn",
+            counted(*slices as u64, "slice")
+        )?;
         writeln!(f)?;
         writeln!(f, "{}", self.table().trim_fmt())?;
         writeln!(f)?;

@@ -7,6 +7,8 @@
 
 pub mod cores;
 pub mod generator;
+pub mod interruption;
+pub mod line_up;
 pub mod machine;
 pub mod rotation;
 pub mod server;
@@ -14,6 +16,8 @@ pub mod statistics;
 
 pub use cores::Cores;
 pub use generator::Workload;
+pub use interruption::Interruption;
+pub use line_up::LineUp;
 pub use rotation::{Measured, Plan, Slice};
 pub use server::Server;
 pub use statistics::Quartiles;

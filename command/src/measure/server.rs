@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::time::ClockId;
@@ -165,7 +166,14 @@ fn pid(child: &Child) -> Pid {
 fn wait_for_line(output: Option<&mut ChildStdout>) -> io::Result<bool> {
     let Some(output) = output else { return Ok(false) };
     let timeout = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::MAX);
-    if poll(&mut [PollFd::new(output.as_fd(), PollFlags::POLLIN)], timeout)? == 0 {
+    let mut descriptors = [PollFd::new(output.as_fd(), PollFlags::POLLIN)];
+    let ready = loop {
+        match poll(&mut descriptors, timeout) {
+            Err(Errno::EINTR) => {}
+            ready => break ready?,
+        }
+    };
+    if ready == 0 {
         return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not say that it listens"));
     }
     let mut line = String::new();

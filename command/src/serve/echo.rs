@@ -14,7 +14,7 @@ use super::scratch;
 const TURN: u32 = 32;
 
 /// Echoes by `recv` and `send`: what was received is sent from the buffer that it lies in.
-pub(super) async fn owned(mut connection: impl Connection, entry: &mut Entry) -> io::Result<()> {
+pub(super) async fn owned(connection: &mut impl Connection, entry: &mut Entry) -> io::Result<()> {
     let mut turn = 0;
     loop {
         let chunk = connection.recv().await?;
@@ -31,9 +31,12 @@ pub(super) async fn owned(mut connection: impl Connection, entry: &mut Entry) ->
 }
 
 /// Echoes by `read` and `write` through a buffer that the connections of a thread share.
-pub(super) async fn borrowed(mut connection: impl Connection, entry: &mut Entry) -> io::Result<()> {
+pub(super) async fn borrowed(
+    connection: &mut impl Connection,
+    entry: &mut Entry,
+) -> io::Result<()> {
     let mut unwritten = None;
-    poll_fn(|cx| poll_borrowed(&mut connection, &mut unwritten, entry, cx)).await?;
+    poll_fn(|cx| poll_borrowed(connection, &mut unwritten, entry, cx)).await?;
     connection.close_write().await
 }
 

@@ -52,6 +52,16 @@ pub struct Task {
 }
 
 impl Task {
+    /// The failure of something that listening at the address needs, and which does not know it.
+    fn unable(&self, cause: impl fmt::Display) -> Failure {
+        Failure::new(format_args!("listen on {}", self.address), cause)
+    }
+
+    /// That clients can't be accepted now, and wait.
+    fn waiting_for_room(&self, cause: impl fmt::Display) -> String {
+        format!("accept on {}: {cause}; clients wait until there is room", self.address)
+    }
+
     /// Says on standard output that the server listens.
     fn announce(&self, backend: &str, threads: impl fmt::Display) -> Result<()> {
         let service = match self.service {
@@ -95,7 +105,7 @@ pub fn run(options: &ServeOptions) -> Result<()> {
 /// As [`run`].
 pub fn serve(backend: BackendName, task: &Task) -> Result<()> {
     match backend {
-        BackendName::Auto => serve(selected()?, task),
+        BackendName::Auto => serve(selected(task)?, task),
         BackendName::Blocking => serve_with(task, |stop| threads::serve(task, stop)),
         BackendName::Epoll => serve_tasks::<Epoll>(task, BytePath::Borrowed),
         BackendName::Uring => serve_tasks::<Uring>(task, BytePath::Owned),
@@ -113,22 +123,21 @@ pub fn serve_tasks<B: unix_transport::Backend>(task: &Task, path: BytePath) -> R
 fn serve_with(task: &Task, serve: impl FnOnce(Stop) -> Result<Totals>) -> Result<()> {
     raise_open_files()?;
     // Before anything exists that a signal would leave behind.
-    let stop = Stop::on_signals(task.until_input_ends)?;
+    let stop = Stop::on_signals(task.until_input_ends).map_err(|failure| task.unable(failure))?;
     let totals = serve(stop)?;
     say(totals)
 }
 
 /// What `auto` stands for here; what was passed over is said on standard error.
-fn selected() -> Result<BackendName> {
-    let selection = unix_transport::select("auto", &Settings::default())?;
+fn selected(task: &Task) -> Result<BackendName> {
+    let selection = unix_transport::select("auto", &Settings::default());
+    let selection = selection.map_err(|error| task.unable(error))?;
     for (name, reason) in &selection.passed_over {
         warn(format_args!("{name} is passed over: {reason}"));
     }
     let named = [BackendName::Uring, BackendName::Epoll, BackendName::Blocking];
     let found = named.into_iter().find(|named| named.name() == selection.name);
-    found.ok_or_else(|| {
-        Failure::new("select a backend", format_args!("{} is not served", selection.name))
-    })
+    found.ok_or_else(|| task.unable(format_args!("the backend {} is not served", selection.name)))
 }
 
 /// Ten thousand connections need ten thousand descriptors, and the usual soft limit is 1,024,

@@ -11,7 +11,7 @@ use super::ledger::Entry;
 use super::scratch;
 
 /// Reads by `recv`.
-pub(super) async fn owned(mut connection: impl Connection, entry: &mut Entry) -> io::Result<()> {
+pub(super) async fn owned(connection: &mut impl Connection, entry: &mut Entry) -> io::Result<()> {
     loop {
         let chunk = connection.recv().await?;
         if chunk.is_empty() {
@@ -22,8 +22,11 @@ pub(super) async fn owned(mut connection: impl Connection, entry: &mut Entry) ->
 }
 
 /// Reads by `read` into a buffer that the connections of a thread share.
-pub(super) async fn borrowed(mut connection: impl Connection, entry: &mut Entry) -> io::Result<()> {
-    while poll_fn(|cx| poll_read(&mut connection, entry, cx)).await? {}
+pub(super) async fn borrowed(
+    connection: &mut impl Connection,
+    entry: &mut Entry,
+) -> io::Result<()> {
+    while poll_fn(|cx| poll_read(connection, entry, cx)).await? {}
     answer(connection, entry).await
 }
 
@@ -44,7 +47,7 @@ fn poll_read(
     read.map_ok(|()| received > 0)
 }
 
-async fn answer(mut connection: impl Connection, entry: &Entry) -> io::Result<()> {
+async fn answer(connection: &mut impl Connection, entry: &Entry) -> io::Result<()> {
     connection.write_all(&entry.bytes().to_le_bytes()).await?;
     connection.close_write().await
 }

@@ -60,6 +60,11 @@ impl Stopping {
     pub(super) fn time_left(&self) -> Duration {
         GRACE.saturating_sub(self.since.get().map_or(Duration::ZERO, Instant::elapsed))
     }
+
+    /// Whether the [`GRACE`] is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.time_left().is_zero()
+    }
 }
 
 fn raise_at_end_of_input() {

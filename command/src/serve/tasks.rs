@@ -20,16 +20,17 @@ type ListenerOf<B> = <<B as Backend>::Transport as Transport>::Listener;
 
 /// Serves until `stop`, and answers the totals.
 pub(super) fn serve<B: Backend>(task: &Task, path: BytePath, stop: Stop) -> Result<Totals> {
-    let first = Runtime::<B>::new(&Settings::default())?;
+    let open = || Runtime::<B>::new(&Settings::default()).map_err(|error| task.unable(error));
+    let first = open()?;
     let listener = first.transport().listen(&task.address, &task.listening)?;
     let mut workers = Vec::new();
     for _ in 1..task.threads {
-        let runtime = Runtime::<B>::new(&Settings::default())?;
+        let runtime = open()?;
         let listener = runtime.transport().share_listener(&listener)?;
         workers.push(Worker { runtime, listener });
     }
     let closer = listener.closer();
-    let stopping = stop.drain(closer.clone())?;
+    let stopping = stop.drain(closer.clone()).map_err(|failure| task.unable(failure))?;
     workers.push(Worker { runtime: first, listener });
     task.announce(B::NAME, counted(u64::from(task.threads), "thread"))?;
     thread::scope(|scope| {
@@ -95,12 +96,11 @@ async fn accept_all<L: Listener>(
         match listener.accept().await {
             Ok((connection, _)) => accepted(connection),
             Err(error) if is_closed(&error) => return Ok(()),
-            Err(error) if is_transient(&error) && !stopping.time_left().is_zero() => {
+            // Without a descriptor to spare, nobody can tell whether a client waits.
+            Err(error) if is_transient(&error) && stopping.is_over() => return Ok(()),
+            Err(error) if is_transient(&error) => {
                 if !std::mem::replace(&mut warned, true) {
-                    warn(format_args!(
-                        "accept on {}: {error}; clients wait until there is room",
-                        task.address
-                    ));
+                    warn(task.waiting_for_room(&error));
                 }
             }
             Err(error) => {
@@ -111,16 +111,16 @@ async fn accept_all<L: Listener>(
 }
 
 async fn serve_connection(
-    connection: impl Connection,
+    mut connection: impl Connection,
     service: Service,
     path: BytePath,
     mut entry: Entry,
 ) {
     let served = match (service, path) {
-        (Service::Echo, BytePath::Owned) => echo::owned(connection, &mut entry).await,
-        (Service::Echo, BytePath::Borrowed) => echo::borrowed(connection, &mut entry).await,
-        (Service::Sink, BytePath::Owned) => sink::owned(connection, &mut entry).await,
-        (Service::Sink, BytePath::Borrowed) => sink::borrowed(connection, &mut entry).await,
+        (Service::Echo, BytePath::Owned) => echo::owned(&mut connection, &mut entry).await,
+        (Service::Echo, BytePath::Borrowed) => echo::borrowed(&mut connection, &mut entry).await,
+        (Service::Sink, BytePath::Owned) => sink::owned(&mut connection, &mut entry).await,
+        (Service::Sink, BytePath::Borrowed) => sink::borrowed(&mut connection, &mut entry).await,
     };
     if served.is_err() {
         entry.fail();

@@ -25,7 +25,7 @@ const STACK: usize = 64 * 1024;
 /// Serves until `stop`, and answers the totals.
 pub(super) fn serve(task: &Task, stop: Stop) -> Result<Totals> {
     let listener = blocking::listen(&task.address, &task.listening)?;
-    let stopping = stop.drain(listener.closer())?;
+    let stopping = stop.drain(listener.closer()).map_err(|failure| task.unable(failure))?;
     task.announce("blocking", "a thread for each connection")?;
     let ledger = Arc::<Ledger>::default();
     let open = Arc::<Open>::default();
@@ -54,12 +54,11 @@ fn accept_all(
         match served {
             Ok(()) => {}
             Err(error) if is_closed(&error) => return Ok(()),
-            Err(error) if is_transient(&error) && !stopping.time_left().is_zero() => {
+            // Without a descriptor to spare, nobody can tell whether a client waits.
+            Err(error) if is_transient(&error) && stopping.is_over() => return Ok(()),
+            Err(error) if is_transient(&error) => {
                 if !std::mem::replace(&mut warned, true) {
-                    warn(format_args!(
-                        "accept on {}: {error}; clients wait until there is room",
-                        task.address
-                    ));
+                    warn(task.waiting_for_room(&error));
                 }
             }
             Err(error) => {

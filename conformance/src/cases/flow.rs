@@ -15,11 +15,11 @@ const PIECE: usize = 64 * 1024;
 
 /// The lengths that echoes are checked with: nothing, one byte, around a page, and far more than
 /// the socket's buffer.
-pub(super) const LENGTHS: [usize; 6] = [0, 1, 4095, 4096, 64 * 1024, 8 * 1024 * 1024];
+pub(crate) const LENGTHS: [usize; 6] = [0, 1, 4095, 4096, 64 * 1024, 8 * 1024 * 1024];
 
 /// The library's side of an echo, on the borrowed path: until the end, and then closes its
 /// writing side.
-pub(super) async fn echo(connection: &mut impl Connection) {
+pub(crate) async fn echo(connection: &mut impl Connection) {
     let mut buf = vec![0; PIECE];
     loop {
         let received = connection.read(&mut buf).await.expect("an open stream can be read");
@@ -32,7 +32,7 @@ pub(super) async fn echo(connection: &mut impl Connection) {
 }
 
 /// The plain client of an echo: sends so many bytes, then the end, and checks what comes back.
-pub(super) fn check_echo(peer: &UnixStream, seed: u64, length: usize) {
+pub(crate) fn check_echo(peer: &UnixStream, seed: u64, length: usize) {
     thread::scope(|scope| {
         scope.spawn(|| {
             send(peer, &mut Pattern::new(seed), length).expect("the echo takes everything");
@@ -44,7 +44,7 @@ pub(super) fn check_echo(peer: &UnixStream, seed: u64, length: usize) {
 }
 
 /// Sends the next part of the pattern.
-pub(super) fn send(mut peer: &UnixStream, sent: &mut Pattern, length: usize) -> io::Result<()> {
+pub(crate) fn send(mut peer: &UnixStream, sent: &mut Pattern, length: usize) -> io::Result<()> {
     let end = sent.position() + length as u64;
     while sent.position() < end {
         let rest = usize::try_from(end - sent.position()).expect("a length in memory");
@@ -54,14 +54,14 @@ pub(super) fn send(mut peer: &UnixStream, sent: &mut Pattern, length: usize) -> 
 }
 
 /// Reads to the end, checks every byte against the pattern, and answers how many there were.
-pub(super) fn receive_to_end(peer: &UnixStream, seed: u64) -> io::Result<u64> {
+pub(crate) fn receive_to_end(peer: &UnixStream, seed: u64) -> io::Result<u64> {
     let mut expected = Pattern::new(seed);
     receive_rest(peer, &mut expected)?;
     Ok(expected.position())
 }
 
 /// Reads to the end what follows in the pattern.
-pub(super) fn receive_rest(mut peer: &UnixStream, expected: &mut Pattern) -> io::Result<()> {
+pub(crate) fn receive_rest(mut peer: &UnixStream, expected: &mut Pattern) -> io::Result<()> {
     let mut buf = vec![0; PIECE];
     loop {
         match peer.read(&mut buf)? {
@@ -72,7 +72,7 @@ pub(super) fn receive_rest(mut peer: &UnixStream, expected: &mut Pattern) -> io:
 }
 
 /// The library's side of [`receive_to_end`], on the borrowed path.
-pub(super) async fn read_to_end(
+pub(crate) async fn read_to_end(
     connection: &mut (impl PollRead + Unpin),
     seed: u64,
 ) -> io::Result<u64> {
@@ -88,7 +88,7 @@ pub(super) async fn read_to_end(
 
 /// Writes the pattern until the buffer is full: until a write would wait. A deadline in the past
 /// says when, on every kind of backend.
-pub(super) async fn fill(
+pub(crate) async fn fill(
     connection: &mut (impl PollWrite + Unpin),
     sent: &mut Pattern,
     piece: usize,

@@ -5,15 +5,17 @@ mod across;
 mod addressing;
 mod backlog;
 mod cancellation;
+mod capabilities;
 mod connect;
 mod credentials;
 mod deadlines;
 mod descriptors;
 mod driver;
 mod end_of_stream;
+mod error_kinds;
 mod exhaustion;
 mod fairness;
-mod flow;
+pub(crate) mod flow;
 mod listener;
 mod meeting;
 mod names;
@@ -33,6 +35,7 @@ pub fn all<F: Fixture>() -> Vec<Case<F>> {
         accept::cases(),
         addressing::cases(),
         backlog::cases(),
+        capabilities::cases(),
         connect::cases(),
         credentials::cases(),
         fairness::cases(),
@@ -40,6 +43,7 @@ pub fn all<F: Fixture>() -> Vec<Case<F>> {
         driver::cases(),
         deadlines::cases(),
         end_of_stream::cases(),
+        error_kinds::cases(),
         cancellation::cases(),
         descriptors::cases(),
         listener::cases(),

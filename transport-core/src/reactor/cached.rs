@@ -66,8 +66,11 @@ impl Default for CachedReadiness {
 impl CachedReadiness {
     /// For drivers: notes an event, and puts those whom it concerns into `woken`.
     pub fn note(&self, event: Event, woken: &mut Vec<Waker>) {
-        let read = event.read || event.read_closed || event.hangup;
-        let write = event.write || event.hangup;
+        // Whoever waits for a request that is over must try, and ask again: io_uring ends a poll
+        // for writing when the peer only shuts its own writing down.
+        let is_spent = |interest| event.spent == Some(interest);
+        let read = event.read || event.read_closed || event.hangup || is_spent(Interest::Read);
+        let write = event.write || event.hangup || is_spent(Interest::Write);
         let mut flags = 0;
         flags |= if read { READ } else { 0 };
         flags |= if write { WRITE } else { 0 };
