@@ -135,9 +135,10 @@ fn said(flags: PollFlags) -> Event {
     Event {
         read: flags.contains(PollFlags::POLLIN),
         write: flags.contains(PollFlags::POLLOUT),
-        // Level-triggered: the end of the stream is reported as readable until it was read.
+        // Level-triggered: what a short read left is reported as readable again.
         read_closed: false,
         hangup: flags.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL),
+        urgent: false,
         spent: None,
     }
 }

@@ -99,6 +99,7 @@ fn said(flags: EpollFlags) -> Event {
         // A read also ends short at an out-of-band byte, and more may follow (case 107).
         read_closed: flags.intersects(EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI),
         hangup: flags.intersects(EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR),
+        urgent: flags.contains(EpollFlags::EPOLLPRI),
         spent: None,
     }
 }

@@ -1,5 +1,5 @@
 //! The driver: one `io_uring_enter(2)` per turn submits everything and waits.
-#![expect(unsafe_code, reason = "enters the ring, and reads its completion queue")]
+#![expect(unsafe_code, reason = "reads the completion queue")]
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ use io_uring::cqueue;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use transport_core::reactor::{Event, Token};
 use transport_core::{
-    Chunk, Driver, Error, Interest, Prepared, Result, Settings, Timers, Unparker, error,
+    Chunk, Driver, Error, Interest, Prepared, Result, Settings, Timers, Unparker,
 };
 
 use crate::operation::Operation;
@@ -64,35 +64,10 @@ impl UringDriver {
     fn bind(&mut self) -> io::Result<()> {
         if !self.is_bound {
             self.ring.io.submitter().register_enable_rings()?;
+            self.ring.bind_to_this_thread();
             self.is_bound = true;
         }
         Ok(())
-    }
-
-    /// Submits what is queued and waits for a completion, at most as long as `limit` says.
-    fn enter(&self, limit: Option<Duration>) -> io::Result<()> {
-        let (queued, is_more) = self.ring.flush();
-        let limit = if is_more { Some(Duration::ZERO) } else { limit };
-        let time = limit.map(Timespec::from).unwrap_or_default();
-        let argument = WaitArgument { time: &raw const time as u64, ..WaitArgument::default() };
-        let (least, flags, argument) = match limit {
-            Some(Duration::ZERO) => (0, ENTER_GETEVENTS, None),
-            Some(_) => (1, ENTER_GETEVENTS | ENTER_EXT_ARG, Some(&argument)),
-            None => (1, ENTER_GETEVENTS, None),
-        };
-        // SAFETY: the entries are well-formed (`Ring::push`), and the argument, where there is
-        // one, leads to a time that lives until the call is over.
-        let entered = unsafe { self.ring.io.submitter().enter(queued, least, flags, argument) };
-        match entered.map_err(|e| (e.raw_os_error(), e)) {
-            Ok(_) => Ok(()),
-            // The time is over; a signal came; or the kernel wants completions to be reaped
-            // before it takes more.
-            Err((Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN), _)) => Ok(()),
-            Err((Some(libc::EEXIST), _)) => {
-                Err(error::unsupported("the ring belongs to the thread of its first turn"))
-            }
-            Err((_, e)) => Err(e),
-        }
     }
 
     /// Takes every completion that is there, and wakes whom they concern.
@@ -156,7 +131,7 @@ impl UringDriver {
         }
         let mut count = 0;
         loop {
-            self.enter(Some(Duration::ZERO))?;
+            self.ring.enter(Some(Duration::ZERO))?;
             count += self.reap();
             if !self.has_more() {
                 return Ok(count + self.ring.timers.fire());
@@ -168,7 +143,7 @@ impl UringDriver {
     fn wait_for(&mut self, deadline: Instant, done: impl Fn(&Ring) -> bool) -> bool {
         while !done(&self.ring) {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.enter(Some(left)).is_err() {
+            if left.is_zero() || self.ring.enter(Some(left)).is_err() {
                 return false;
             }
             self.reap();
@@ -181,7 +156,7 @@ impl Driver for UringDriver {
     fn turn(&mut self, at_most: Option<Duration>) -> io::Result<usize> {
         self.bind()?;
         let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
-        let entered = self.enter(limit);
+        let entered = self.ring.enter(limit);
         self.ring.parker.wake_up();
         entered?;
         Ok(self.reap() + self.ring.timers.fire())
@@ -274,38 +249,7 @@ fn polled(result: i32, flags: u32, interest: Interest) -> Event {
         write: has(libc::POLLOUT),
         read_closed: has(libc::POLLRDHUP),
         hangup: has(libc::POLLHUP | libc::POLLERR),
+        urgent: has(libc::POLLPRI),
         spent,
-    }
-}
-
-/// `IORING_ENTER_GETEVENTS`: run deferred work, and wait for as many completions as asked.
-const ENTER_GETEVENTS: u32 = 1;
-/// `IORING_ENTER_EXT_ARG`: the argument is a [`WaitArgument`].
-const ENTER_EXT_ARG: u32 = 8;
-
-/// `struct io_uring_getevents_arg`.
-#[repr(C)]
-#[derive(Default)]
-struct WaitArgument {
-    signals: u64,
-    signals_size: u32,
-    least_wait: u32,
-    time: u64,
-}
-
-/// `struct __kernel_timespec`.
-#[repr(C)]
-#[derive(Default)]
-struct Timespec {
-    seconds: i64,
-    nanoseconds: i64,
-}
-
-impl From<Duration> for Timespec {
-    fn from(time: Duration) -> Timespec {
-        Timespec {
-            seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-            nanoseconds: i64::from(time.subsec_nanos()),
-        }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! A borrowed slice is lent for one call, and the kernel would keep it for an unknown time; so
 //! borrowed reads and writes use the ring as a reactor (multishot polls, direct calls), through
-//! core's [`Readiness`]. Owned `recv` and `send` are completions: the ring receives into its own
+//! core's `Readiness`. Owned `recv` and `send` are completions: the ring receives into its own
 //! buffers and hands them out, and sends what it was given, in place.
 //!
-//! - `setup` makes a ring, `ring` is what everyone shares of it, `driver` waits for it;
+//! - `setup` makes a ring, `ring` is what everyone shares of it, `driver` waits for it, by
+//!   `enter`;
 //! - `buffers` are the ring's receive buffers, `operation` names what is in flight;
 //! - `reactor` is the borrowed path, `owned` the owned one, `receive` and `send` its two states;
 //! - `connection`, `listener` and `transport` join the two paths.
@@ -13,6 +14,7 @@
 mod buffers;
 mod connection;
 mod driver;
+mod enter;
 mod listener;
 mod operation;
 mod owned;

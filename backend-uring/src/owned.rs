@@ -1,6 +1,7 @@
 //! The owned path's connections: a slot each, made with the first owned operation, which lives
 //! until the handle is gone and every operation has reported.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
 
 use slab::Slab;
@@ -20,8 +21,8 @@ pub(crate) const NO_SLOT: u64 = u64::MAX;
 /// One connection on the owned path.
 pub(crate) struct Slot {
     generation: u32,
-    /// Keeps the descriptor open while operations name it.
-    pub(crate) fd: SharedFd,
+    /// Keeps the descriptor open while queued operations name it.
+    fd: Option<SharedFd>,
     pub(crate) receive: Receive,
     pub(crate) send: Send,
     /// The handle is gone: what is being sent is finished, nothing else.
@@ -29,6 +30,11 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// The descriptor.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_ref().expect("only an orphan that sends nothing has none").as_fd()
+    }
+
     fn is_over(&self) -> bool {
         self.is_orphan && self.receive.is_idle() && !self.send.is_in_flight()
     }
@@ -55,7 +61,7 @@ impl Slots {
         self.generation = (self.generation + 1) & 0x0fff_ffff;
         let generation = self.generation;
         let (receive, send) = (Receive::default(), Send::default());
-        let slot = Slot { generation, fd, receive, send, is_orphan: false };
+        let slot = Slot { generation, fd: Some(fd), receive, send, is_orphan: false };
         Token::new(self.slots.insert(slot), generation)
     }
 
@@ -129,14 +135,16 @@ impl RingSource {
     }
 
     /// The handle goes: stops receiving, and leaves what is being sent to the driver.
-    pub(crate) fn abandon(&self) {
-        let Some(token) = self.existing_slot() else { return };
+    /// Answers whether a cancellation was queued.
+    pub(crate) fn abandon(&self) -> bool {
+        let Some(token) = self.existing_slot() else { return false };
+        let mut cancels = false;
         let mut dropped = Abandoned::default();
         let mut state = self.ring.lock();
         if let Some(slot) = state.slots.get(token) {
             slot.is_orphan = true;
             dropped.received = slot.receive.take_received();
-            let cancels = slot.receive.begin_cancel();
+            cancels = slot.receive.begin_cancel();
             if cancels {
                 self.ring.push_cancel(&mut state, Operation::Receive(token));
             }
@@ -144,6 +152,18 @@ impl RingSource {
         }
         drop(state);
         drop(dropped);
+        cancels
+    }
+
+    /// After everything queued was submitted: the slot needs the descriptor only for sending.
+    pub(crate) fn release_descriptor(&self) {
+        let Some(token) = self.existing_slot() else { return };
+        let released;
+        let mut state = self.ring.lock();
+        let idle = state.slots.get(token).filter(|slot| !slot.send.is_in_flight());
+        released = idle.and_then(|slot| slot.fd.take());
+        drop(state);
+        drop(released);
     }
 }
 

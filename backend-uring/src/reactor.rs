@@ -67,7 +67,7 @@ impl RingSource {
         let fd = types::Fd(self.fd.as_raw_fd());
         let (operation, entry) = match interest {
             Interest::Read => {
-                let events = libc::POLLIN | libc::POLLRDHUP;
+                let events = libc::POLLIN | libc::POLLRDHUP | libc::POLLPRI;
                 let poll = opcode::PollAdd::new(fd, events as u32).multi(true);
                 (Operation::PollRead(self.token), poll.build())
             }
@@ -102,7 +102,7 @@ impl AsFd for RingSource {
 impl Drop for RingSource {
     fn drop(&mut self) {
         self.ring.registry.remove(self.token);
-        self.abandon();
+        let mut cancels = self.abandon();
         let polls = [
             (Interest::Read, Operation::PollRead(self.token)),
             (Interest::Write, Operation::PollWrite(self.token)),
@@ -111,8 +111,12 @@ impl Drop for RingSource {
         for (_, operation) in asked {
             // A poll keeps the socket open, and its peer waiting, until it is cancelled.
             self.ring.push_cancel(&mut self.ring.lock(), operation);
+            cancels = true;
         }
-        self.ring.nudge();
+        if cancels {
+            self.ring.submit_now();
+            self.release_descriptor();
+        }
     }
 }
 

@@ -214,7 +214,7 @@ impl Ring {
     }
 
     fn receive_entry(&self, slot: &Slot) -> Entry {
-        let fd = types::Fd(slot.fd.as_raw_fd());
+        let fd = types::Fd(slot.fd().as_raw_fd());
         if self.settings.multishot {
             return opcode::RecvMulti::new(fd, GROUP).build();
         }

@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 
 use io_uring::squeue::{Entry, Flags};
 use io_uring::{IoUring, opcode, types};
@@ -27,6 +28,8 @@ pub(crate) struct Ring {
     pub(crate) parker: Arc<Parker>,
     pub(crate) timers: Timers,
     pub(crate) settings: Settings,
+    /// The thread of the driver's first turn, the only one that may enter.
+    pub(crate) thread: OnceLock<ThreadId>,
     state: Mutex<State>,
 }
 
@@ -54,8 +57,13 @@ impl Ring {
             parker,
             timers,
             settings: settings.clone(),
+            thread: OnceLock::new(),
             state: Mutex::default(),
         })
+    }
+
+    pub(crate) fn bind_to_this_thread(&self) {
+        self.thread.get_or_init(|| thread::current().id());
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

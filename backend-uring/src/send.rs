@@ -6,13 +6,13 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::task::{Context, Poll, Waker};
 
 use io_uring::squeue::Entry;
 use io_uring::{opcode, types};
 use transport_core::reactor::Token;
-use transport_core::{Chunk, SharedFd, socket};
+use transport_core::{Chunk, socket};
 
 use crate::operation::Operation;
 use crate::reactor::RingSource;
@@ -56,7 +56,7 @@ impl Send {
     }
 }
 
-fn entry(fd: &SharedFd, chunk: &Chunk) -> Entry {
+fn entry(fd: BorrowedFd<'_>, chunk: &Chunk) -> Entry {
     let length = chunk.len().min(MOST) as u32;
     opcode::Send::new(types::Fd(fd.as_raw_fd()), chunk.as_ptr(), length)
         .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
@@ -82,9 +82,7 @@ impl RingSource {
         }
         let taken = std::mem::take(chunk);
         let length = taken.len();
-        let entry = entry(&slot.fd, &taken);
-        slot.send.in_flight = Some(taken);
-        self.ring.push(&mut state, Operation::Send(token), entry);
+        self.ring.send(&mut state, token, taken);
         drop(state);
         self.ring.nudge();
         Poll::Ready(Ok(length))
@@ -139,21 +137,19 @@ impl Ring {
         woken: &mut Vec<Waker>,
     ) -> Option<Chunk> {
         let slot = state.slots.get(token)?;
-        let chunk = slot.send.in_flight.as_mut()?;
+        let mut chunk = slot.send.in_flight.take()?;
         let failed = match usize::try_from(result) {
             Ok(sent) => {
                 // The last byte's `advance` would drop the memory here, under the lock.
                 if sent < chunk.len() {
                     chunk.advance(sent);
-                    let entry = entry(&slot.fd, chunk);
-                    self.push(state, Operation::Send(token), entry);
+                    self.send(state, token, chunk);
                     return None;
                 }
                 None
             }
             Err(_) if matches!(-result, libc::EINTR | libc::EAGAIN) => {
-                let entry = entry(&slot.fd, chunk);
-                self.push(state, Operation::Send(token), entry);
+                self.send(state, token, chunk);
                 return None;
             }
             Err(_) => Some(-result),
@@ -161,9 +157,17 @@ impl Ring {
         slot.send.failed = failed;
         if slot.send.then_shut_down {
             // Nobody is left to tell.
-            _ = socket::shutdown(slot.fd.as_fd(), Shutdown::Write);
+            _ = socket::shutdown(slot.fd(), Shutdown::Write);
         }
         woken.extend(slot.send.waker.take());
-        slot.send.in_flight.take()
+        Some(chunk)
+    }
+
+    /// Queues a chunk, which belongs to the slot from now on.
+    fn send(&self, state: &mut State, token: Token, chunk: Chunk) {
+        let Some(slot) = state.slots.get(token) else { return };
+        let entry = entry(slot.fd(), &chunk);
+        slot.send.in_flight = Some(chunk);
+        self.push(state, Operation::Send(token), entry);
     }
 }

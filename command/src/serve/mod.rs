@@ -1,7 +1,7 @@
 //! `serve`: echo and sink servers, written once over the traits and once for threads.
 //!
-//! epoll and io_uring run tasks on a runtime for each thread ([`tasks`]); blocking runs a thread
-//! for each connection on the synchronous face ([`threads`]). All of them stop in the same way:
+//! epoll and io_uring run tasks on a runtime for each thread (`tasks`); blocking runs a thread
+//! for each connection on the synchronous face (`threads`). All of them stop in the same way:
 //! accept no more, finish what was accepted, for at most [`GRACE`].
 
 mod echo;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_lite::future::{or, poll_once};
 use transport_core::{
-    Closer, ConnectOptions, ListenOptions, Listener, PollRead, Transport, is_closed,
+    Cleanup, Closer, ConnectOptions, ListenOptions, Listener, PollRead, Transport, is_closed,
 };
 
 use crate::case::{Case, cases};
@@ -246,8 +246,8 @@ fn cancelled_accept_loses_nothing<F: Fixture>(cx: &mut Context<F>) {
         let mut last = oracle::connect(&address).expect("it listens");
         handle.sleep(Duration::from_millis(1)).await;
         drop(listener);
-        let reset = last.read(&mut [0; 1]).err().map(|error| error.kind());
-        assert_eq!(reset, Some(ErrorKind::ConnectionReset), "it was still in the queue, not taken");
+        // It was still in the queue, and not taken by an accept that nobody waits for.
+        oracle::beside(move || assert_is_reset(&mut last)).await;
     });
 }
 
@@ -296,20 +296,23 @@ fn connect_during_drain_refused<F: Fixture>(cx: &mut Context<F>) {
     });
 }
 
+/// A listener that waited for clients may be known to the driver, which then turns once more
+/// before the socket is closed; so the client looks from a thread of its own.
 fn queued_client_at_close<F: Fixture>(cx: &mut Context<F>) {
     let address = cx.address("s");
     for by_drop in [false, true] {
         cx.run(async |transport| {
-            let options = ListenOptions::new().cleanup(transport_core::Cleanup::Remove);
-            let listener = transport.listen(&address, &options).expect("it is free");
-            let mut client = oracle::connect(&address).expect("it listens");
-            if by_drop {
-                drop(listener);
-                assert_is_reset(&mut client);
-            } else {
-                listener.closer().close();
-                assert_is_reset(&mut client);
+            let options = ListenOptions::new().cleanup(Cleanup::Remove);
+            let mut listener = transport.listen(&address, &options).expect("it is free");
+            if F::capabilities().contains(Capabilities::CONCURRENT) {
+                assert!(poll_once(listener.accept()).await.is_none(), "nobody waits");
             }
+            let mut client = oracle::connect(&address).expect("it listens");
+            let closer = listener.closer();
+            let kept = if by_drop { None } else { Some(listener) };
+            closer.close();
+            oracle::beside(move || assert_is_reset(&mut client)).await;
+            drop(kept);
         });
     }
 }

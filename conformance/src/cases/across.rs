@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use futures_lite::future::{poll_once, zip};
 use transport_core::{
-    Address, Cleanup, ConnectOptions, Connection, ListenOptions, Listener, PollWrite,
-    Transport,
+    Address, Cleanup, ConnectOptions, Connection, ListenOptions, Listener, PollWrite, Transport,
 };
 
 use crate::case::{Case, Outcome, cases};

@@ -157,7 +157,8 @@ fn cancelled_write_accounts_for_its_bytes<F: Fixture>(cx: &mut Context<F>) {
                 assert!(early.is_none(), "a full buffer makes a write wait");
                 // There is room again, the driver notices it, and the future is dropped. The kernel
                 // announces room only when three quarters of the buffer are free.
-                let queued = usize::try_from(sent.position() - asked_for).expect("it fits a buffer");
+                let queued =
+                    usize::try_from(sent.position() - asked_for).expect("it fits a buffer");
                 let length = queued - 5000 * (round % 3);
                 asked_for += length as u64;
                 ask.send(length).expect("the reader reads");
@@ -172,7 +173,11 @@ fn cancelled_write_accounts_for_its_bytes<F: Fixture>(cx: &mut Context<F>) {
         }
         drop(connection);
         drop(ask);
-        assert_eq!(reader.await, sent.position(), "what a write reported arrives, and nothing else");
+        assert_eq!(
+            reader.await,
+            sent.position(),
+            "what a write reported arrives, and nothing else"
+        );
     });
     cancelled_write_to_a_peer_that_leaves(cx);
 }

@@ -15,7 +15,7 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
 use transport_core::{
-    Connection, ConnectOptions, ListenOptions, Listener, PeerCredentials, Transport,
+    ConnectOptions, Connection, ListenOptions, Listener, PeerCredentials, Transport,
 };
 
 use crate::case::{Case, Outcome, cases};

@@ -13,6 +13,7 @@ use transport_core::{Chunk, Connection, PollRead, PollWrite};
 use crate::case::{Case, cases};
 use crate::cases::flow;
 use crate::cases::meeting::on_both_sides;
+use crate::cases::settling::turns_until;
 use crate::census::Census;
 use crate::context::Context;
 use crate::fixture::{Capabilities, Fixture};
@@ -161,15 +162,8 @@ fn is_open(socket: &str) -> bool {
     Census::take().descriptors.values().any(|target| target == socket)
 }
 
-/// A ring closes a descriptor when the kernel has let go of it: a few turns later.
 async fn until_closed(socket: &str) {
-    for _ in 0..1000 {
-        if !is_open(socket) {
-            return;
-        }
-        yield_now().await;
-    }
-    panic!("with the second half the descriptor closes");
+    turns_until("with the second half the descriptor closes", || !is_open(socket)).await;
 }
 
 fn close_after_the_peer_left<F: Fixture>(cx: &mut Context<F>) {
@@ -387,9 +381,10 @@ fn duplicated_descriptor<F: Fixture>(cx: &mut Context<F>) {
         peer = duplicate;
 
         let ours = connection.as_fd().try_clone_to_owned().expect("a descriptor can be duplicated");
-        let socket = number_of(&connection);
+        let number = connection.as_fd().as_raw_fd();
         drop(connection);
-        until_number_is_free(socket).await;
+        let is_free = || !Census::take().descriptors.contains_key(&number);
+        turns_until("a dropped connection closes its descriptor", is_free).await;
         peer.set_nonblocking(true).expect("sockets can be non-blocking");
         let early = peer.read(&mut [0; 8]).expect_err("the stream goes on");
         assert_eq!(early.kind(), ErrorKind::WouldBlock, "a close is no shutdown: {early}");
@@ -399,21 +394,6 @@ fn duplicated_descriptor<F: Fixture>(cx: &mut Context<F>) {
         drop(ours);
         assert_eq!(peer.read(&mut [0; 8]).expect("now it has ended"), 0);
     });
-}
-
-fn number_of(connection: &impl AsFd) -> i32 {
-    connection.as_fd().as_raw_fd()
-}
-
-/// As [`until_closed`], where the socket itself stays open.
-async fn until_number_is_free(number: i32) {
-    for _ in 0..1000 {
-        if !Census::take().descriptors.contains_key(&number) {
-            return;
-        }
-        yield_now().await;
-    }
-    panic!("a dropped connection closes its descriptor");
 }
 
 fn shutdown_twice<F: Fixture>(cx: &mut Context<F>) {

@@ -22,6 +22,7 @@ mod names;
 mod owned;
 mod permissions;
 mod runtime;
+mod settling;
 mod stream;
 
 use crate::case::Case;

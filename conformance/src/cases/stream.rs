@@ -16,6 +16,7 @@ use transport_core::{
 use crate::case::{Case, cases};
 use crate::cases::flow::{self, LENGTHS};
 use crate::cases::meeting::on_both_sides;
+use crate::cases::settling::{no_more_descriptors_than, turns_until};
 use crate::census::Census;
 use crate::context::Context;
 use crate::fixture::{Capabilities, Fixture};
@@ -203,6 +204,7 @@ fn vectored<F: Fixture>(cx: &mut Context<F>) {
 }
 
 fn queued_byte_count<F: Fixture>(cx: &mut Context<F>) {
+    const EXACT: &str = "the bytes in the kernel and those that the handle holds count, exactly";
     on_both_sides(cx, async |mut connection, peer| {
         assert_eq!(connection.queued().expect("the queue can be asked"), 0);
         let mut sent = Pattern::new(106);
@@ -211,42 +213,31 @@ fn queued_byte_count<F: Fixture>(cx: &mut Context<F>) {
         }
         let mut expected = Pattern::new(106);
         let all = sent.position();
-        assert_eq!(queued(&connection).await, all, "the whole queue counts, not its first message");
+        assert_eq!(queued(&connection), all, "the whole queue counts, not its first message");
         let mut buf = [0; 1000];
         let count = connection.read(&mut buf).await.expect("bytes are there");
         expected.check(&buf[..count]);
-        assert_eq!(queued(&connection).await, all - expected.position());
+        assert_eq!(queued(&connection), all - expected.position());
         // The owned path may hold bytes that have left the kernel.
         let chunk = connection.recv().await.expect("bytes are there");
         expected.check(&chunk);
         let rest = all - expected.position();
-        settle(async || queued(&connection).await == rest).await;
+        turns_until(EXACT, || queued(&connection) == rest).await;
         let count = connection.read(&mut buf).await.expect("bytes are there");
         expected.check(&buf[..count]);
         let rest = all - expected.position();
-        settle(async || queued(&connection).await == rest).await;
+        turns_until(EXACT, || queued(&connection) == rest).await;
         drop(peer);
         while expected.position() < all {
             let count = connection.read(&mut buf).await.expect("bytes are there");
             expected.check(&buf[..count]);
         }
-        assert_eq!(queued(&connection).await, 0, "the end of the stream counts nothing");
+        assert_eq!(queued(&connection), 0, "the end of the stream counts nothing");
     });
 }
 
-async fn queued(connection: &impl PollRead) -> u64 {
+fn queued(connection: &impl PollRead) -> u64 {
     connection.queued().expect("the queue can be asked") as u64
-}
-
-/// A count is exact once the driver has seen what the kernel did: a few turns later at most.
-async fn settle(mut is_exact: impl AsyncFnMut() -> bool) {
-    for _ in 0..1000 {
-        if is_exact().await {
-            return;
-        }
-        yield_now().await;
-    }
-    panic!("the queued bytes are those in the kernel and those that the handle holds, exactly");
 }
 
 fn out_of_band_byte_ignored<F: Fixture>(cx: &mut Context<F>) {
@@ -343,19 +334,7 @@ fn thousand_short_connections<F: Fixture>(cx: &mut Context<F>) {
             assert_eq!(echo, number.to_ne_bytes(), "each connection has its own peer");
         }
         let server = servers.await;
-        settle_descriptors(&before).await;
+        no_more_descriptors_than(&before).await;
         drop(server);
     });
-}
-
-/// Waits until as few descriptors are open as before: a ring closes them when the kernel has let
-/// go of them, a few turns later.
-async fn settle_descriptors(before: &Census) {
-    for _ in 0..1000 {
-        if Census::take().descriptors.len() <= before.descriptors.len() {
-            return;
-        }
-        yield_now().await;
-    }
-    before.assert_unchanged();
 }

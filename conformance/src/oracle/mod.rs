@@ -4,11 +4,13 @@
 
 mod beside;
 mod near;
+mod passing;
 mod pattern;
 mod peer;
 mod talk;
 
 pub use beside::{Beside, beside};
+pub use passing::{Passed, receive_descriptors, send_descriptors, target};
 pub use pattern::Pattern;
 pub use peer::{Peer, Sleeper, peer};
 pub use talk::{exchange, is_connected_to};

@@ -14,8 +14,9 @@ use crate::reactor::{Interest, Progress};
 
 const READ: u32 = 1;
 const WRITE: u32 = 2;
-/// The peer has hung up or shut down, so a short read does not mean that nothing follows.
-const HANGUP: u32 = 4;
+/// A short read does not mean that nothing follows: the peer has hung up or shut down, or it once
+/// sent an out-of-band byte, at which reads stop.
+const UNSURE: u32 = 4;
 /// The driver is gone.
 const ENDED: u32 = 8;
 /// The kernel was asked to tell when reading works, or writing, and has not told yet: for reactors
@@ -37,6 +38,8 @@ pub struct Event {
     pub read_closed: bool,
     /// Both are over, or there is an error (`POLLHUP`, `POLLERR`).
     pub hangup: bool,
+    /// An out-of-band byte is in the queue (`POLLPRI`).
+    pub urgent: bool,
     /// The request that this answers is over: to be told again, the kernel must be
     /// [asked](CachedReadiness::ask) again.
     pub spent: Option<Interest>,
@@ -74,7 +77,7 @@ impl CachedReadiness {
         let mut flags = 0;
         flags |= if read { READ } else { 0 };
         flags |= if write { WRITE } else { 0 };
-        flags |= if event.read_closed || event.hangup { HANGUP } else { 0 };
+        flags |= if event.read_closed || event.hangup || event.urgent { UNSURE } else { 0 };
         let spent = event.spent.map_or(0, asked_flag);
         let note = |state: u32| Some((state & !spent).wrapping_add(EVENT) | flags);
         // The closure never answers `None`, so this can't fail.
@@ -144,7 +147,7 @@ impl CachedReadiness {
             match attempt() {
                 Ok(Progress::Done(value)) => return Poll::Ready(Ok(value)),
                 Ok(Progress::Drained(value)) => {
-                    if seen & HANGUP == 0 {
+                    if seen & UNSURE == 0 {
                         self.forget(interest, seen);
                     }
                     return Poll::Ready(Ok(value));
@@ -159,7 +162,7 @@ impl CachedReadiness {
     /// Forgets a readiness, unless there was an event since `seen`.
     fn forget(&self, interest: Interest, seen: u32) {
         let forget = |now: u32| {
-            let no_event = (now ^ seen) & (HANGUP | ENDED | !(EVENT - 1)) == 0;
+            let no_event = (now ^ seen) & (UNSURE | ENDED | !(EVENT - 1)) == 0;
             no_event.then_some(now & !flag(interest))
         };
         // If there was one, the readiness stays, and the next attempt finds out.

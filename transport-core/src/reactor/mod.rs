@@ -78,7 +78,7 @@ pub trait Source: AsFd + Send + Sync + 'static {
     ///
     /// For implementers: after [`Progress::Drained`] the readiness is forgotten, unless the peer
     /// has hung up meanwhile: a short read and a shutdown can come in one event, and the end of
-    /// the stream must still be seen (case 165).
+    /// the stream must still be seen (case 165). Nor after an out-of-band byte (case 107).
     ///
     /// # Errors
     /// The attempt's; [`driver_gone`](crate::error::driver_gone) at once after the reactor ended.

@@ -90,9 +90,9 @@ impl<R: Reactor> Transport for Readiness<R> {
 
     fn share_listener(&self, of: &ReadyListener<R>) -> Result<ReadyListener<R>> {
         let state = of.state();
-        let shared = state.duplicate().and_then(|fd| {
-            ReadyListener::new(Arc::clone(&self.context), Arc::clone(state), fd)
-        });
+        let shared = state
+            .duplicate()
+            .and_then(|fd| ReadyListener::new(Arc::clone(&self.context), Arc::clone(state), fd));
         shared.map_err(|e| Error::new("share the listener on", Some(state.address()), e))
     }
 
