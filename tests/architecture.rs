@@ -3,7 +3,7 @@
 //! Those that need a kernel are kept by the conformance suite; `ARCHITECTURE.md` names which test
 //! keeps which.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -265,64 +265,36 @@ fn decisions_are_listed() {
     }
 }
 
-/// The cases of `docs/semantics.md`: for each number its name, and whether the suite has it.
-fn documented_cases() -> BTreeMap<u16, (String, bool)> {
-    let text = read("docs/semantics.md");
-    let mut cases = BTreeMap::new();
-    for line in text.lines().filter(|line| line.starts_with("| ")) {
-        let mut columns = line.split('|').map(str::trim).skip(1);
-        let Some(Ok(id)) = columns.next().map(str::parse) else { continue };
-        let [_topic, name, suite] = [(); 3].map(|()| columns.next().expect("five columns"));
-        assert!(["yes", "later"].contains(&suite), "case {id}: {suite}");
-        let before = cases.insert(id, (name.to_owned(), suite == "yes"));
-        assert!(before.is_none(), "case {id} is there twice");
-    }
-    cases
-}
-
-/// The cases of the suite, as its lists `cases![F; 27 missing, ...]` have them, and the one that
-/// takes two backends. Case 0 checks the fixture itself.
-fn suite_cases() -> BTreeMap<u16, String> {
-    let mut cases = BTreeMap::new();
-    let folder = Path::new("conformance/src/cases");
-    for path in sources().into_iter().filter(|path| path.starts_with(folder)) {
-        let text = read(&path);
-        let lists = text.split("cases![").skip(1).filter_map(|rest| rest.split(']').next());
-        for item in
-            lists.filter_map(|list| list.split_once(';')).flat_map(|(_, items)| items.split(','))
-        {
-            let mut words = item.split_whitespace();
-            let (Some(Ok(id)), Some(name)) = (words.next().map(str::parse), words.next()) else {
-                continue;
-            };
-            let before = cases.insert(id, name.to_owned());
-            assert!(before.is_none(), "case {id} is in the suite twice");
+/// Every invariant names what keeps it, and that exists: a test here, a lint that is switched on,
+/// a file, or a case that the suite has.
+#[test]
+fn invariants_are_kept_by_something() {
+    let (architecture, tests) = (read("ARCHITECTURE.md"), read("tests/architecture.rs"));
+    let (lints, cases) = (read("Cargo.toml"), read("docs/semantics.md"));
+    let rows: Vec<&str> = architecture.lines().filter(|line| line.starts_with("| I")).collect();
+    assert!(rows.len() > 10, "the table of invariants");
+    let mut found = Vec::new();
+    for row in rows {
+        let keeper = row.trim_end_matches(" |").rsplit("| ").next().expect("a last column");
+        let names: Vec<&str> = keeper.split('`').skip(1).step_by(2).collect();
+        for name in &names {
+            let is_test = tests.contains(&format!("\nfn {name}()"));
+            let is_lint = lints.contains(&format!("\n{name} = "));
+            if !is_test && !is_lint && !root().join(name).exists() {
+                found.push(format!("{name}, of: {row}"));
+            }
+        }
+        let words = keeper.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
+        let numbers: Vec<&str> = words.collect();
+        for number in &numbers {
+            let listed = cases.lines().find(|line| line.starts_with(&format!("| {number} |")));
+            if !listed.is_some_and(|line| line.contains("| yes |")) {
+                found.push(format!("case {number}, of: {row}"));
+            }
+        }
+        if names.is_empty() && numbers.is_empty() {
+            found.push(format!("nothing keeps: {row}"));
         }
     }
-    let pairs = read("conformance/src/pairs/mod.rs");
-    let after = |mark: &str, end: char| {
-        let rest = pairs.split_once(mark).map(|(_, rest)| rest);
-        rest.and_then(|rest| rest.split(end).next()).expect("one case").to_owned()
-    };
-    cases.insert(after("id: ", ',').parse().expect("a number"), after("name: \"", '"'));
-    cases.remove(&0);
-    cases
-}
-
-/// The documents and the suite have the same cases, by the same names.
-#[test]
-fn cases_are_those_of_the_suite() {
-    let documented = documented_cases();
-    assert!(documented.len() > 150);
-    let promised: BTreeMap<u16, String> = documented
-        .into_iter()
-        .filter(|(_, (_, in_suite))| *in_suite)
-        .map(|(id, (name, _))| (id, name))
-        .collect();
-    let suite = suite_cases();
-    let differ = promised.keys().chain(suite.keys()).collect::<BTreeSet<_>>().into_iter();
-    let differ = differ.filter(|id| promised.get(id) != suite.get(id));
-    let shown = differ
-        .map(|id| format!("{id}: documented {:?}, suite {:?}", promised.get(id), suite.get(id)));
-    assert_nothing("cases", &shown.collect::<Vec<_>>());
+    assert_nothing("invariants that name a keeper that is not there", &found);
 }

@@ -1,15 +1,17 @@
 //! The driver: one `io_uring_enter(2)` per turn submits everything and waits.
 #![expect(unsafe_code, reason = "reads the completion queue")]
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use io_uring::cqueue;
-use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use transport_core::reactor::{Event, Token};
 use transport_core::{
     Chunk, Driver, Error, Interest, Prepared, Result, Settings, Timers, Unparker,
@@ -28,8 +30,9 @@ pub struct UringDriver {
     ring: Arc<Ring>,
     /// Whether the ring was enabled, by the first turn.
     is_bound: bool,
-    /// Tells a host of completions; made when a host asks.
-    host_event: OnceLock<EventFd>,
+    /// Whether the kernel writes the parker's eventfd with each completion, because a host sleeps
+    /// on it. Until then the ring itself polls the eventfd.
+    is_hosted: Cell<bool>,
     /// What the completions of one turn came to; kept for its memory.
     events: Vec<(Token, Event)>,
     woken: Vec<Waker>,
@@ -44,7 +47,7 @@ impl UringDriver {
         Ok(UringDriver {
             ring: Arc::new(ring),
             is_bound: false,
-            host_event: OnceLock::new(),
+            is_hosted: Cell::new(false),
             events: Vec::new(),
             woken: Vec::new(),
             done: Vec::new(),
@@ -99,7 +102,7 @@ impl UringDriver {
         drop(state);
         self.done.clear();
         self.over.clear();
-        if unpark_again {
+        if unpark_again && !self.is_hosted.get() {
             self.ring.push_unpark();
         }
         let noted = self.ring.registry.note(self.events.drain(..), &mut self.woken);
@@ -124,10 +127,9 @@ impl UringDriver {
     /// For hosts: everything that can be had without waiting.
     fn drain(&mut self) -> io::Result<usize> {
         self.bind()?;
-        if let Some(event) = self.host_event.get() {
-            // Before reaping, so that what comes later is told again. An error means that nothing
-            // was told.
-            _ = event.read();
+        if self.is_hosted.get() {
+            // Before reaping, so that what completes later is told again.
+            self.ring.parker.reset_event();
         }
         let mut count = 0;
         loop {
@@ -137,6 +139,26 @@ impl UringDriver {
                 return Ok(count + self.ring.timers.fire());
             }
         }
+    }
+
+    /// A turn of a driver whose eventfd was handed to a host, and which is turned all the same.
+    fn turn_as_host(&mut self, at_most: Option<Duration>) -> io::Result<usize> {
+        let count = self.drain()?;
+        let at_most = if count > 0 { Some(Duration::ZERO) } else { at_most };
+        let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
+        if limit != Some(Duration::ZERO) {
+            let mut event = [PollFd::new(self.ring.parker.as_fd(), PollFlags::POLLIN)];
+            let limit = limit.map(|limit| limit.as_nanos().div_ceil(1_000_000));
+            let limit = limit.map_or(PollTimeout::NONE, |limit| {
+                PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX)
+            });
+            match poll(&mut event, limit) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        self.ring.parker.wake_up();
+        Ok(count + self.drain()?)
     }
 
     /// Waits until `done`, at most until `deadline`. `false` if it did not come to that.
@@ -154,6 +176,9 @@ impl UringDriver {
 
 impl Driver for UringDriver {
     fn turn(&mut self, at_most: Option<Duration>) -> io::Result<usize> {
+        if self.is_hosted.get() {
+            return self.turn_as_host(at_most);
+        }
         self.bind()?;
         let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
         let entered = self.ring.enter(limit);
@@ -171,16 +196,18 @@ impl Driver for UringDriver {
     }
 
     /// An eventfd that the kernel writes with each completion, deferred ones too, which the
-    /// ring's own descriptor would not tell. `None` if it can't be made.
+    /// ring's own descriptor would not tell; unparkers write it as well. (A second eventfd, polled
+    /// by the ring, is not told on: the kernel does not signal one eventfd while another is
+    /// written.) `None` if it can't be registered.
     fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
-        if let Some(event) = self.host_event.get() {
-            return Some(event.as_fd());
+        let event = self.ring.parker.as_fd();
+        if !self.is_hosted.get() {
+            self.ring.io.submitter().register_eventfd(event.as_raw_fd()).ok()?;
+            self.is_hosted.set(true);
+            // Its completions would write the eventfd that it polls.
+            self.ring.push_cancel(&mut self.ring.lock(), Operation::Unpark);
         }
-        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        // Readable at first, so that what completed before is not missed.
-        let event = EventFd::from_value_and_flags(1, flags).ok()?;
-        self.ring.io.submitter().register_eventfd(event.as_fd().as_raw_fd()).ok()?;
-        Some(self.host_event.get_or_init(|| event).as_fd())
+        Some(event)
     }
 
     fn dispatch(&mut self) -> io::Result<usize> {

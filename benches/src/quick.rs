@@ -79,7 +79,7 @@ fn entrants(kinds: &[Kind]) -> Result<Vec<(String, Command)>> {
     let program = program.map_err(|error| Failure::new("find this program", error))?;
     let entrants = kinds.iter().map(|kind| {
         let mut command = Command::new(&program);
-        command.args(["serve", &kind.to_string()]);
+        command.args(["serve", &kind.to_string(), &std::process::id().to_string()]);
         (kind.to_string(), command)
     });
     Ok(entrants.collect())

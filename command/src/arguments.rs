@@ -99,9 +99,9 @@ answers with their count, 8 bytes, the lowest first"
     /// Remove the socket file at the end
     #[arg(long)]
     pub unlink: bool,
-    /// Stop also when standard input ends: for a parent that must not leave a server behind
-    #[arg(long)]
-    pub until_input_ends: bool,
+    /// Stop also when the process PID ends, which started this one and must not leave it behind
+    #[arg(long, value_name = "PID")]
+    pub parent: Option<u32>,
 }
 
 /// What a server does with the bytes of a connection.

@@ -235,7 +235,7 @@ fn print_summary(report: &[CaseReport], not_applicable: &BTreeMap<String, usize>
             report.iter().filter(|case| case.group == *group && wanted(&case.verdict)).count()
         };
         println!(
-            "{group}: {} cases passed, {} failed, {} were skipped, {not_applicable} don't apply",
+            "{group}: {} passed, {} failed, {} skipped, {not_applicable} not applicable",
             count(|verdict| matches!(verdict, Verdict::Passed)),
             count(|verdict| matches!(verdict, Verdict::Failed(_))),
             count(|verdict| matches!(verdict, Verdict::Skipped(_))),

@@ -6,14 +6,15 @@ mod tokio;
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::process;
-use std::thread;
 
 use clap::ValueEnum;
 use command::arguments::{BackendName, Service};
 use command::failure::{Failure, Result};
 use command::output;
 use command::serve::{self, BytePath, Task};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 use unix_transport::{Address, Availability, Backend, Blocking, Epoll, ListenOptions, Uring};
 
 /// A server.
@@ -56,15 +57,15 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Serves at `path` until standard input ends, or for ever.
-pub(crate) fn run(kind: Kind, path: &Path) -> Result<()> {
+/// Serves at `path` until the process `parent` ends.
+pub(crate) fn run(kind: Kind, parent: u32, path: &Path) -> Result<()> {
     let address = Address::path(path).map_err(|error| Failure::new("listen", error))?;
     let task = Task {
         service: Service::Echo,
         address,
         listening: ListenOptions::new(),
         threads: 1,
-        until_input_ends: true,
+        parent: Some(parent),
     };
     match kind {
         Kind::Epoll => serve::serve(BackendName::Epoll, &task),
@@ -72,25 +73,27 @@ pub(crate) fn run(kind: Kind, path: &Path) -> Result<()> {
         Kind::Uring => serve::serve(BackendName::Uring, &task),
         Kind::UringBorrowed => serve::serve_tasks::<Uring>(&task, BytePath::Borrowed),
         Kind::Blocking => serve::serve(BackendName::Blocking, &task),
-        Kind::Tokio | Kind::TokioAgain => serve_peer(kind, path, tokio::serve),
-        Kind::RawEpoll => serve_peer(kind, path, raw_epoll::serve),
+        Kind::Tokio | Kind::TokioAgain => serve_peer(kind, path, parent, tokio::serve),
+        Kind::RawEpoll => serve_peer(kind, path, parent, raw_epoll::serve),
     }
 }
 
-/// Runs a server that never ends by itself.
+/// Runs a server that never ends by itself: the end of its parent ends it.
 fn serve_peer(
     kind: Kind,
     path: &Path,
+    parent: u32,
     serve: fn(&Path, &dyn Fn()) -> io::Result<()>,
 ) -> Result<()> {
-    thread::spawn(|| {
-        // Whatever is read means nothing; an error is an end, too.
-        _ = io::copy(&mut io::stdin(), &mut io::sink());
-        process::exit(0);
-    });
+    let failed = |error| Failure::new(format_args!("serve with {kind}"), error);
+    prctl::set_pdeathsig(Signal::SIGTERM).map_err(|errno| failed(errno.into()))?;
+    // It may have ended before it was watched; its children have another parent then.
+    if u32::try_from(getppid().as_raw()) != Ok(parent) {
+        return Err(failed(io::Error::other("the parent process ended")));
+    }
     let listens = || {
         // Whoever started this waits for the line; if nobody reads it, nobody waits.
         _ = output::print(format_args!("echo server listens on {}", path.display()));
     };
-    serve(path, &listens).map_err(|error| Failure::new(format_args!("serve with {kind}"), error))
+    serve(path, &listens).map_err(failed)
 }

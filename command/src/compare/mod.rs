@@ -67,7 +67,8 @@ fn entrants(backends: &[(&str, Availability)]) -> Result<Vec<(String, Command)>>
     let working = backends.iter().rev().filter(|(_, availability)| availability.is_yes());
     let entrants = working.map(|&(name, _)| {
         let mut command = Command::new(&program);
-        command.args(["serve", "echo", "--unlink", "--until-input-ends", "--backend", name]);
+        command.args(["serve", "echo", "--unlink", "--backend", name]);
+        command.arg("--parent").arg(std::process::id().to_string());
         (name.to_owned(), command)
     });
     Ok(entrants.collect())

@@ -1,9 +1,9 @@
 //! A server under measurement: a child process that says when it listens, whose CPU time can be
 //! read, and which ends with its parent whatever happens.
 //!
-//! The child's standard input is a pipe whose writing end only this process has. If this process
-//! dies, even by SIGKILL, the pipe ends, and the server stops (`--until-input-ends`). Children
-//! are ended by their process id, which cannot be another's before it was waited for.
+//! The child must watch its parent (`serve --parent`), so that it ends even if this process is
+//! killed. Children are ended by their process id, which cannot be another's before it was waited
+//! for.
 
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::fd::AsFd as _;
@@ -34,7 +34,7 @@ pub struct Server {
 
 impl Server {
     /// Starts `command`, which must listen at `path`, then write one line to standard output, and
-    /// stop when its standard input ends or on SIGTERM. Blocks until that line.
+    /// stop on SIGTERM or when this process ends. Blocks until that line.
     ///
     /// # Errors
     /// If it cannot be started, or ends or stays silent instead of listening; its own words are
@@ -45,11 +45,7 @@ impl Server {
         };
         // A process group of its own: Ctrl-C on a terminal reaches this process only, which then
         // stops its servers itself.
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|error| fail(&error))?;
         let clock = ClockId::pid_cpu_clock_id(pid(&child));
         let listens = wait_for_line(child.stdout.as_mut());

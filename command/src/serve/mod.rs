@@ -22,7 +22,7 @@ use crate::arguments::{self, BackendName, ServeOptions, Service};
 use crate::failure::{Failure, Result, warn};
 use crate::output;
 use ledger::Totals;
-use stop::Stop;
+use stop::Signals;
 
 /// How long a server that stops lets its connections go on.
 pub const GRACE: Duration = Duration::from_secs(2);
@@ -47,8 +47,8 @@ pub struct Task {
     pub listening: ListenOptions,
     /// How many threads with a runtime each.
     pub threads: u16,
-    /// Whether to stop when standard input ends.
-    pub until_input_ends: bool,
+    /// The process that started this one, to stop when it ends.
+    pub parent: Option<u32>,
 }
 
 impl Task {
@@ -93,7 +93,7 @@ pub fn run(options: &ServeOptions) -> Result<()> {
         address,
         listening,
         threads: options.threads,
-        until_input_ends: options.until_input_ends,
+        parent: options.parent,
     };
     serve(options.backend, &task)
 }
@@ -106,7 +106,7 @@ pub fn run(options: &ServeOptions) -> Result<()> {
 pub fn serve(backend: BackendName, task: &Task) -> Result<()> {
     match backend {
         BackendName::Auto => serve(selected(task)?, task),
-        BackendName::Blocking => serve_with(task, |stop| threads::serve(task, stop)),
+        BackendName::Blocking => serve_with(task, |signals| threads::serve(task, signals)),
         BackendName::Epoll => serve_tasks::<Epoll>(task, BytePath::Borrowed),
         BackendName::Uring => serve_tasks::<Uring>(task, BytePath::Owned),
     }
@@ -117,14 +117,14 @@ pub fn serve(backend: BackendName, task: &Task) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn serve_tasks<B: unix_transport::Backend>(task: &Task, path: BytePath) -> Result<()> {
-    serve_with(task, |stop| tasks::serve::<B>(task, path, stop))
+    serve_with(task, |signals| tasks::serve::<B>(task, path, signals))
 }
 
-fn serve_with(task: &Task, serve: impl FnOnce(Stop) -> Result<Totals>) -> Result<()> {
+fn serve_with(task: &Task, serve: impl FnOnce(Signals) -> Result<Totals>) -> Result<()> {
     raise_open_files()?;
     // Before anything exists that a signal would leave behind.
-    let stop = Stop::on_signals(task.until_input_ends).map_err(|failure| task.unable(failure))?;
-    let totals = serve(stop)?;
+    let signals = Signals::expect(task.parent).map_err(|failure| task.unable(failure))?;
+    let totals = serve(signals)?;
     say(totals)
 }
 

@@ -1,61 +1,97 @@
-//! When a server stops: SIGINT, SIGTERM, or the end of its standard input.
+//! When a server stops: SIGINT, SIGTERM, or the end of the process that started it.
+//!
+//! Signals arrive as bytes on a socket of a pair. So a server on a runtime waits for them with its
+//! own backend, as for any connection, and stays a process of one thread, in which the kernel and
+//! the C library do every system call a little faster.
 
-use std::io::{self, Read as _};
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level;
-use unix_transport::Closer;
+use signal_hook::low_level::{self, pipe};
+use unix_transport::{Closer, PollRead};
 
 use super::GRACE;
 use crate::failure::{Failure, Result};
 
-/// Signals that were received, or will be.
+/// The signals that came, or will: one byte for each.
 #[derive(Debug)]
-pub(super) struct Stop {
-    signals: Signals,
+pub(super) struct Signals {
+    received: UnixStream,
 }
 
 /// Whether the server stops, and since when.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Stopping {
     since: Arc<OnceLock<Instant>>,
 }
 
-impl Stop {
-    /// Takes the signals from now on; none is lost until [`drain`](Self::drain).
-    pub(super) fn on_signals(until_input_ends: bool) -> Result<Stop> {
-        let signals = Signals::new([SIGINT, SIGTERM])
-            .map_err(|error| Failure::new("handle signals", error))?;
-        if until_input_ends {
-            start_thread("input", raise_at_end_of_input)?;
+impl Signals {
+    /// Takes the signals from now on; none is lost. If `parent`, which started this process, ends,
+    /// that is SIGTERM, too.
+    pub(super) fn expect(parent: Option<u32>) -> Result<Signals> {
+        let failed = |error| Failure::new("handle signals", error);
+        let (received, sender) = UnixStream::pair().map_err(failed)?;
+        for signal in [SIGINT, SIGTERM] {
+            let sender = sender.try_clone().map_err(failed)?;
+            pipe::register(signal, sender).map_err(failed)?;
         }
-        Ok(Stop { signals })
+        if let Some(parent) = parent {
+            prctl::set_pdeathsig(Signal::SIGTERM)
+                .map_err(|errno| Failure::new("watch the parent process", errno))?;
+            // It may have ended before it was watched; its children have another parent then.
+            if u32::try_from(getppid().as_raw()) != Ok(parent) {
+                low_level::raise(SIGTERM).map_err(failed)?;
+            }
+        }
+        Ok(Signals { received })
     }
 
-    /// Drains the listener of `closer` at the first signal; the second ends the process, as if it
-    /// were not handled.
-    pub(super) fn drain(mut self, closer: Closer) -> Result<Stopping> {
-        let stopping = Stopping { since: Arc::default() };
-        let begun = stopping.clone();
-        start_thread("signals", move || {
-            for signal in self.signals.forever() {
-                if begun.since.set(Instant::now()).is_ok() {
-                    closer.drain();
-                } else {
-                    // Fails only for signals that cannot be handled.
-                    _ = low_level::emulate_default_handler(signal);
-                }
+    /// The socket, to be adopted by a transport for [`Stopping::on_signals`].
+    pub(super) fn into_socket(self) -> OwnedFd {
+        self.received.into()
+    }
+
+    /// [`Stopping::on_signals`] in a thread of its own.
+    pub(super) fn watch(mut self, stopping: Stopping, closer: Closer) -> Result<()> {
+        let watch = move || {
+            // The other end is never closed, so there is no end of stream, and no error.
+            while self.received.read_exact(&mut [0]).is_ok() {
+                stopping.begin(&closer);
             }
-        })?;
-        Ok(stopping)
+        };
+        let thread = thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024);
+        thread.spawn(watch).map(drop).map_err(|error| Failure::new("start a thread", error))
     }
 }
 
 impl Stopping {
+    /// Begins at the first signal that `received`, the socket of [`Signals`], tells of; the second
+    /// ends the process.
+    pub(super) async fn on_signals(self, mut received: impl PollRead + Unpin, closer: Closer) {
+        // As above.
+        while received.read_exact(&mut [0]).await.is_ok() {
+            self.begin(&closer);
+        }
+    }
+
+    /// Drains the listener; the second time, ends the process as if SIGTERM were not handled.
+    fn begin(&self, closer: &Closer) {
+        if self.since.set(Instant::now()).is_ok() {
+            closer.drain();
+        } else {
+            // Fails only for signals that cannot be handled.
+            _ = low_level::emulate_default_handler(SIGTERM);
+        }
+    }
+
     /// How much of the [`GRACE`] is left; all of it before the stop.
     pub(super) fn time_left(&self) -> Duration {
         GRACE.saturating_sub(self.since.get().map_or(Duration::ZERO, Instant::elapsed))
@@ -65,16 +101,4 @@ impl Stopping {
     pub(super) fn is_over(&self) -> bool {
         self.time_left().is_zero()
     }
-}
-
-fn raise_at_end_of_input() {
-    // Whatever is read means nothing; an error is an end, too.
-    _ = io::copy(&mut io::stdin().lock().by_ref(), &mut io::sink());
-    // Fails only for signals that don't exist.
-    _ = low_level::raise(SIGTERM);
-}
-
-fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
-    let builder = thread::Builder::new().name(name.to_owned()).stack_size(64 * 1024);
-    builder.spawn(run).map(drop).map_err(|error| Failure::new("start a thread", error))
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::thread;
 
 use unix_transport::{
-    Backend, Connection, Listener, Runtime, Settings, Transport, is_closed, is_transient,
+    AdoptOptions, Backend, Connection, Listener, Runtime, Settings, Transport, is_closed,
+    is_transient,
 };
 
 use super::ledger::{Entry, Ledger, Totals};
-use super::stop::{Stop, Stopping};
+use super::stop::{Signals, Stopping};
 use super::{BytePath, Task, echo, sink};
 use crate::arguments::Service;
 use crate::failure::{Failure, Result, warn};
@@ -18,8 +19,8 @@ use crate::output::counted;
 /// The listener of a backend.
 type ListenerOf<B> = <<B as Backend>::Transport as Transport>::Listener;
 
-/// Serves until `stop`, and answers the totals.
-pub(super) fn serve<B: Backend>(task: &Task, path: BytePath, stop: Stop) -> Result<Totals> {
+/// Serves until one of the `signals`, and answers the totals.
+pub(super) fn serve<B: Backend>(task: &Task, path: BytePath, signals: Signals) -> Result<Totals> {
     let open = || Runtime::<B>::new(&Settings::default()).map_err(|error| task.unable(error));
     let first = open()?;
     let listener = first.transport().listen(&task.address, &task.listening)?;
@@ -30,12 +31,14 @@ pub(super) fn serve<B: Backend>(task: &Task, path: BytePath, stop: Stop) -> Resu
         workers.push(Worker { runtime, listener });
     }
     let closer = listener.closer();
-    let stopping = stop.drain(closer.clone()).map_err(|failure| task.unable(failure))?;
-    workers.push(Worker { runtime: first, listener });
+    let stopping = Stopping::default();
+    let received = first.transport().adopt_connection(signals.into_socket(), &AdoptOptions::new());
+    let received = received.map_err(|error| task.unable(error))?;
+    first.spawn(stopping.clone().on_signals(received, closer.clone())).detach();
+    let own = Worker { runtime: first, listener };
     task.announce(B::NAME, counted(u64::from(task.threads), "thread"))?;
     thread::scope(|scope| {
         let mut running = Vec::new();
-        let last = workers.pop();
         for worker in workers {
             let (stopping, builder) = (stopping.clone(), thread::Builder::new());
             let started = builder.spawn_scoped(scope, move || worker.run(task, path, &stopping));
@@ -45,8 +48,7 @@ pub(super) fn serve<B: Backend>(task: &Task, path: BytePath, stop: Stop) -> Resu
                 Failure::new("start a thread", error)
             })?);
         }
-        let mut totals =
-            last.map_or_else(|| Ok(Totals::default()), |own| own.run(task, path, &stopping))?;
+        let mut totals = own.run(task, path, &stopping)?;
         for thread in running {
             totals = totals
                 + thread.join().map_err(|_| Failure::new("serve", "a thread panicked"))??;

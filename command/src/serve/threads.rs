@@ -12,7 +12,7 @@ use unix_transport::{Closer, is_closed, is_transient};
 
 use super::Task;
 use super::ledger::{Entry, Ledger, Totals};
-use super::stop::{Stop, Stopping};
+use super::stop::{Signals, Stopping};
 use crate::arguments::Service;
 use crate::failure::{Failure, Result, warn};
 
@@ -22,10 +22,12 @@ const BUFFER: usize = 64 * 1024;
 /// How much stack a thread has; its buffer is not on it.
 const STACK: usize = 64 * 1024;
 
-/// Serves until `stop`, and answers the totals.
-pub(super) fn serve(task: &Task, stop: Stop) -> Result<Totals> {
+/// Serves until one of the `signals`, and answers the totals.
+pub(super) fn serve(task: &Task, signals: Signals) -> Result<Totals> {
     let listener = blocking::listen(&task.address, &task.listening)?;
-    let stopping = stop.drain(listener.closer()).map_err(|failure| task.unable(failure))?;
+    let stopping = Stopping::default();
+    let watched = signals.watch(stopping.clone(), listener.closer());
+    watched.map_err(|failure| task.unable(failure))?;
     task.announce("blocking", "a thread for each connection")?;
     let ledger = Arc::<Ledger>::default();
     let open = Arc::<Open>::default();

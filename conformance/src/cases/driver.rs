@@ -134,7 +134,8 @@ fn idle_driver_uses_no_processor<F: Fixture>(cx: &mut Context<F>) {
     let used = host::processor_time();
     let end = Instant::now() + WATCHED;
     let mut turns = 0;
-    while let Some(rest) = end.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) {
+    while let Some(rest) = end.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())
+    {
         driver.turn(Some(rest)).expect("the driver turns");
         turns += 1;
     }
@@ -145,7 +146,10 @@ fn idle_driver_uses_no_processor<F: Fixture>(cx: &mut Context<F>) {
 }
 
 /// Everything that can stay ready without anybody caring, and everything that can wait.
-async fn idle_scene<F: Fixture>(cx: &Context<F>, transport: &TransportOf<F>) -> impl Sized + use<F> {
+async fn idle_scene<F: Fixture>(
+    cx: &Context<F>,
+    transport: &TransportOf<F>,
+) -> impl Sized + use<F> {
     let mut kept = Vec::new();
     for side in Side::BOTH {
         // A read that waits, of either kind, dropped or not.
@@ -187,14 +191,20 @@ async fn idle_scene<F: Fixture>(cx: &Context<F>, transport: &TransportOf<F>) -> 
     (kept, idle_listeners(cx, transport).await)
 }
 
-async fn poll_read_or_recv(connection: &mut impl transport_core::Connection, owned: bool) -> Option<()> {
+async fn poll_read_or_recv(
+    connection: &mut impl transport_core::Connection,
+    owned: bool,
+) -> Option<()> {
     match owned {
         true => poll_once(connection.recv()).await.map(drop),
         false => poll_once(connection.read(&mut [0; 8])).await.map(drop),
     }
 }
 
-async fn idle_listeners<F: Fixture>(cx: &Context<F>, transport: &TransportOf<F>) -> impl Sized + use<F> {
+async fn idle_listeners<F: Fixture>(
+    cx: &Context<F>,
+    transport: &TransportOf<F>,
+) -> impl Sized + use<F> {
     let listen = |name| transport.listen(&cx.address(name), &ListenOptions::new());
     let mut waiting = listen("waiting").expect("the path is free");
     assert!(poll_once(waiting.accept()).await.is_none(), "nobody comes");
@@ -316,7 +326,10 @@ fn drain(mut peer: &UnixStream) {
 fn nested_in_another_loop<F: Fixture>(cx: &mut Context<F>) {
     let (transport, mut driver) = cx.open();
     if !F::capabilities().contains(Capabilities::NESTED) {
-        assert!(driver.wait_fd().is_none(), "a driver that can't be nested has no descriptor to offer");
+        assert!(
+            driver.wait_fd().is_none(),
+            "a driver that can't be nested has no descriptor to offer"
+        );
         return;
     }
     let (mut one, peer_of_one) = drive(&mut driver, Side::Server.meet(cx, &transport));
@@ -363,13 +376,17 @@ impl<F: Fixture> Host<F> {
         let mut turns = 0;
         loop {
             let seen = wakes.count();
-            if let Poll::Ready(output) = future.as_mut().poll(&mut TaskContext::from_waker(&waker)) {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut TaskContext::from_waker(&waker))
+            {
                 return output;
             }
             while wakes.count() == seen {
                 self.turn();
                 turns += 1;
-                assert!(turns < 1000, "a descriptor that is readable without work makes hosts spin");
+                assert!(
+                    turns < 1000,
+                    "a descriptor that is readable without work makes hosts spin"
+                );
             }
         }
     }
@@ -378,7 +395,8 @@ impl<F: Fixture> Host<F> {
         match self.driver.prepare().expect("the driver prepares") {
             Prepared::Ready => {}
             Prepared::SleepUntil(until) => {
-                let woken = self.sleep(until.map(|until| until.saturating_duration_since(Instant::now())));
+                let woken =
+                    self.sleep(until.map(|until| until.saturating_duration_since(Instant::now())));
                 assert!(woken || until.is_some(), "the descriptor wakes a host that sleeps on it");
             }
         }

@@ -7,7 +7,7 @@ pub(crate) use server::Server;
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -58,11 +58,17 @@ pub(crate) fn finish(command: &mut Command, input: &[u8]) -> Output {
 #[track_caller]
 pub(crate) fn one_line(output: &Output, code: i32) -> String {
     let said = String::from_utf8(output.stderr.clone()).expect("text");
-    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    one_line_of(output.status, &said, code)
+}
+
+/// The same of a program that ended with `status` and `said` this.
+#[track_caller]
+pub(crate) fn one_line_of(status: ExitStatus, said: &str, code: i32) -> String {
+    assert_eq!(status.code(), Some(code), "{said}");
     assert_eq!(said.lines().count(), 1, "one line, not {said:?}");
     assert!(said.starts_with("unix-transport: "), "{said:?}");
     assert!(!said.contains("panicked"), "{said:?}");
-    assert!(output.stdout.is_empty(), "{output:?}");
     said.trim_end().to_owned()
 }
 

@@ -36,17 +36,23 @@ impl Server {
     }
 
     /// Starts `command`, a server at `path`, and waits until it listens.
-    pub(crate) fn start_command(mut command: Command, path: &Path) -> Server {
+    pub(crate) fn start_command(command: Command, path: &Path) -> Server {
+        Server::try_start(command, path)
+            .unwrap_or_else(|ended| panic!("it does not listen: {}", ended.errors))
+    }
+
+    /// Starts `command`, a server at `path`, and waits until it listens, or has ended.
+    pub(crate) fn try_start(mut command: Command, path: &Path) -> Result<Server, Ended> {
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().expect("it starts");
         let mut output = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         output.read_line(&mut line).expect("text");
         let mut server = Server { child, output, path: path.to_owned(), announced: line };
-        if !server.announced.contains(" server listens on ") {
-            panic!("it does not listen: {}", server.wait().errors);
+        match server.announced.contains(" server listens on ") {
+            true => Ok(server),
+            false => Err(server.wait()),
         }
-        server
     }
 
     /// A new connection, on which nothing waits for ever.
