@@ -233,13 +233,11 @@ impl Drop for UringDriver {
         let mut is_drained = self.bind().is_ok();
         if is_drained {
             self.wait_for(linger, |ring| !ring.lock().slots.is_sending());
-            let mut state = self.ring.lock();
-            for operation in state.slots.in_flight() {
-                self.ring.push_cancel(&mut state, operation);
-            }
-            drop(state);
+            self.ring.cancel_everything();
             let limit = Instant::now() + DRAIN_LIMIT;
-            is_drained = self.wait_for(limit, |ring| ring.lock().slots.in_flight().is_empty());
+            // Also runs what the cancelled polls still have to do: let their sockets go.
+            is_drained = self.drain().is_ok();
+            is_drained &= self.wait_for(limit, |ring| !ring.lock().slots.is_busy());
         }
         let mut slots = self.ring.lock().slots.end();
         if !is_drained {

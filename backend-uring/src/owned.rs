@@ -45,8 +45,18 @@ impl Slot {
 pub(crate) struct Slots {
     slots: Slab<Slot>,
     generation: u32,
-    /// The driver is gone: no operation starts any more.
-    ended: bool,
+    phase: Phase,
+}
+
+/// Where the ring is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Living,
+    /// No operation starts any more; those in flight are cancelled.
+    Ending,
+    /// Nobody enters it any more.
+    Ended,
 }
 
 /// What must be dropped after the lock was released: foreign code may run then.
@@ -81,15 +91,10 @@ impl Slots {
         self.slots.iter().any(|(_, slot)| slot.send.is_in_flight())
     }
 
-    /// Every operation in flight.
-    pub(crate) fn in_flight(&self) -> Vec<Operation> {
-        let each = self.slots.iter().flat_map(|(place, slot)| {
-            let token = Token::new(place, slot.generation);
-            let receiving = (!slot.receive.is_idle()).then_some(Operation::Receive(token));
-            let sending = slot.send.is_in_flight().then_some(Operation::Send(token));
-            receiving.into_iter().chain(sending)
-        });
-        each.collect()
+    /// Whether any operation has not reported yet.
+    pub(crate) fn is_busy(&self) -> bool {
+        let is_busy = |slot: &Slot| !slot.receive.is_idle() || slot.send.is_in_flight();
+        self.slots.iter().any(|(_, slot)| is_busy(slot))
     }
 
     /// How many bytes of chunks the kernel may still read.
@@ -97,15 +102,25 @@ impl Slots {
         self.slots.iter().map(|(_, slot)| slot.send.bytes_in_flight()).sum()
     }
 
-    /// No operation starts any more. Answers all slots, whose waiters get an error.
+    /// No operation starts any more.
+    pub(crate) fn begin_end(&mut self) {
+        self.phase = Phase::Ending;
+    }
+
+    /// Nothing is queued any more. Answers all slots, whose waiters get an error.
     pub(crate) fn end(&mut self) -> Vec<Slot> {
-        self.ended = true;
+        self.phase = Phase::Ended;
         self.slots.drain().collect()
     }
 
-    /// Whether the driver is gone.
+    /// Whether no operation starts any more: the driver is gone, or going.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.phase != Phase::Living
+    }
+
+    /// Whether nobody enters the ring any more.
     pub(crate) fn is_ended(&self) -> bool {
-        self.ended
+        self.phase == Phase::Ended
     }
 }
 
@@ -115,7 +130,7 @@ impl RingSource {
     /// # Errors
     /// [`driver_gone`] after the end.
     pub(crate) fn slot<'s>(&self, state: &'s mut State) -> std::io::Result<(Token, &'s mut Slot)> {
-        if state.slots.ended {
+        if state.slots.is_ending() {
             return Err(driver_gone());
         }
         let mut bits = self.slot.load(Ordering::Relaxed);

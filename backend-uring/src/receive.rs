@@ -207,6 +207,9 @@ impl RingSource {
 impl Ring {
     /// Asks the kernel to receive for a slot that is idle.
     fn arm(&self, state: &mut State, token: Token) {
+        if state.slots.is_ending() {
+            return;
+        }
         let Some(slot) = state.slots.get(token) else { return };
         slot.receive.request = Request::Armed;
         let entry = self.receive_entry(slot);

@@ -90,6 +90,15 @@ impl Ring {
         self.push(state, Operation::Cancel, entry.flags(Flags::SKIP_SUCCESS));
     }
 
+    /// Lets no operation start any more, and queues the cancellation of all that are in flight,
+    /// polls too, which would keep their sockets open.
+    pub(crate) fn cancel_everything(&self) {
+        let mut state = self.lock();
+        state.slots.begin_end();
+        let entry = opcode::AsyncCancel2::new(types::CancelBuilder::any()).build();
+        self.push(&mut state, Operation::Cancel, entry);
+    }
+
     /// Queues the poll of the eventfd that ends the driver's sleep.
     pub(crate) fn push_unpark(&self) {
         use std::os::fd::{AsFd, AsRawFd};

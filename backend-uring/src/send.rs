@@ -93,7 +93,7 @@ impl RingSource {
         let Some(token) = self.existing_slot() else { return Poll::Ready(Ok(())) };
         let _old_waker;
         let mut state = self.ring.lock();
-        if state.slots.is_ended() {
+        if state.slots.is_ending() {
             return Poll::Ready(Err(transport_core::error::driver_gone()));
         }
         let Some(slot) = state.slots.get(token) else { return Poll::Ready(Ok(())) };
@@ -136,19 +136,20 @@ impl Ring {
         result: i32,
         woken: &mut Vec<Waker>,
     ) -> Option<Chunk> {
+        let is_ending = state.slots.is_ending();
         let slot = state.slots.get(token)?;
         let mut chunk = slot.send.in_flight.take()?;
         let failed = match usize::try_from(result) {
             Ok(sent) => {
                 // The last byte's `advance` would drop the memory here, under the lock.
-                if sent < chunk.len() {
+                if sent < chunk.len() && !is_ending {
                     chunk.advance(sent);
                     self.send(state, token, chunk);
                     return None;
                 }
-                None
+                (sent < chunk.len()).then_some(libc::ECANCELED)
             }
-            Err(_) if matches!(-result, libc::EINTR | libc::EAGAIN) => {
+            Err(_) if !is_ending && matches!(-result, libc::EINTR | libc::EAGAIN) => {
                 self.send(state, token, chunk);
                 return None;
             }

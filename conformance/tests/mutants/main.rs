@@ -29,11 +29,14 @@ impl<M: Mutation> Fixture for On<M> {
 
 fn main() -> ExitCode {
     conformance::mutants::main(vec![
-        Mutant::new::<On<TruncatedPath>>(&[]),
-        Mutant::new::<On<LeakedDescriptor>>(&[]),
-        Mutant::new::<On<LostWakeUp>>(&[]),
-        Mutant::new::<On<DroppedTail>>(&[]),
-        Mutant::new::<On<ReorderedSlices>>(&[]),
-        Mutant::new::<On<FutureOwnsReceive>>(&[]),
+        Mutant::new::<On<TruncatedPath>>(&[2, 8, 21, 143]),
+        Mutant::new::<On<LeakedDescriptor>>(&[
+            9, 10, 17, 26, 27, 28, 29, 30, 31, 32, 33, 34, 36, 37, 38, 39, 42, 47, 48, 51, 53, 55,
+            57, 77, 84, 142, 143,
+        ]),
+        Mutant::new::<On<LostWakeUp>>(&[148]),
+        Mutant::new::<On<DroppedTail>>(&[88, 158, 160]),
+        Mutant::new::<On<ReorderedSlices>>(&[100]),
+        Mutant::new::<On<FutureOwnsReceive>>(&[103]),
     ])
 }
