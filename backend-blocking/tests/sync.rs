@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use backend_blocking::sync::{self, Connection, Listener};
 use transport_core::{
-    Address, AdoptOptions, Cause, ConnectOptions, Descriptors, ListenOptions, PeerAddress,
-    is_closed,
+    Address, AdoptOptions, Backend as _, Cause, ConnectOptions, Descriptors, ListenOptions,
+    Listener as _, PeerAddress, PollRead as _, PollWrite as _, Runtime, Settings, is_closed,
 };
 
 const SHORT: Duration = Duration::from_millis(30);
@@ -322,4 +322,39 @@ fn bytes_of_a_refused_message_stay() {
     let (fd, rest) = other.into_fd().expect("open");
     assert_eq!(&*rest, b"bcd");
     assert!(sync::adopt_connection(fd, &allowed).is_ok());
+}
+
+#[test]
+fn the_faces_convert_into_each_other() {
+    let mut runtime =
+        Runtime::<backend_blocking::Blocking>::new(&Settings::default()).expect("opens");
+    assert!(backend_blocking::Blocking::probe().is_yes());
+    let transport = runtime.transport().clone();
+    let options = AdoptOptions::new();
+    let (one, other) = sync::pair(&options).expect("a pair");
+    let (mut driven, received) = other.onto(&transport, &options).expect("converts");
+    assert!(received.is_empty());
+    (&one).write_all(b"there").expect("connected");
+    let back = runtime.block_on(async {
+        let mut buf = [0; 5];
+        driven.read_exact(&mut buf).await.expect("it comes");
+        assert_eq!(&buf, b"there");
+        driven.write_all(b"back").await.expect("connected");
+        sync::Connection::of(driven, &options).await.expect("converts back")
+    });
+    let mut buf = [0; 4];
+    (&one).read_exact(&mut buf).expect("it comes");
+    assert_eq!(&buf, b"back");
+    (&back).write_all(b"!").expect("connected");
+
+    let address = address();
+    let listener = sync::listen(&address, &ListenOptions::new()).expect("it is free");
+    let mut driven = listener.onto(&transport).expect("converts");
+    let third = sync::Listener::of(&driven).expect("converts back");
+    let client = sync::connect(&address, &ConnectOptions::new()).expect("it listens");
+    runtime.block_on(driven.accept()).expect("a client waits");
+    third.closer().close();
+    let error = runtime.block_on(driven.accept()).expect_err("one closed state");
+    assert!(is_closed(&error));
+    drop(client);
 }

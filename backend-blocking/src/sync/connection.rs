@@ -34,6 +34,11 @@ impl Connection {
         Connection { stream: Arc::new(Stream::new(fd, descriptors)) }
     }
 
+    /// Lets these bytes be read before all others.
+    pub(super) fn hold(&self, bytes: Chunk) {
+        self.stream.hold(bytes);
+    }
+
     /// Two halves for two threads. Dropping a half closes its direction; with the second the
     /// descriptor closes (rule S1).
     #[must_use]

@@ -106,7 +106,7 @@ impl Listener {
         self.state().address()
     }
 
-    fn state(&self) -> &Arc<ListenerState> {
+    pub(super) fn state(&self) -> &Arc<ListenerState> {
         self.shared.waiter.state()
     }
 

@@ -28,6 +28,7 @@
 
 mod close_event;
 mod connection;
+mod convert;
 mod halves;
 mod listener;
 mod stream;

@@ -172,6 +172,10 @@ impl Stream {
         (self.fd, self.held.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
+    pub(super) fn hold(&self, bytes: Chunk) {
+        *self.held() = bytes;
+    }
+
     pub(super) fn take_held(&self) -> Chunk {
         std::mem::take(&mut *self.held())
     }

@@ -66,6 +66,17 @@ impl<R: Reactor> Readiness<R> {
             .map_err(|e| Error::new(operation, Some(state.address()), e))
     }
 
+    /// Another handle of a listener, which this transport's driver drives from now on.
+    ///
+    /// # Errors
+    /// As [`Transport::share_listener`].
+    pub fn share_state(&self, state: &Arc<ListenerState>) -> Result<ReadyListener<R>> {
+        let context = Arc::clone(&self.context);
+        let shared =
+            state.duplicate().and_then(|fd| ReadyListener::new(context, Arc::clone(state), fd));
+        shared.map_err(|e| Error::new("share the listener on", Some(state.address()), e))
+    }
+
     fn connection(
         &self,
         fd: OwnedFd,
@@ -89,11 +100,7 @@ impl<R: Reactor> Transport for Readiness<R> {
     }
 
     fn share_listener(&self, of: &ReadyListener<R>) -> Result<ReadyListener<R>> {
-        let state = of.state();
-        let shared = state
-            .duplicate()
-            .and_then(|fd| ReadyListener::new(Arc::clone(&self.context), Arc::clone(state), fd));
-        shared.map_err(|e| Error::new("share the listener on", Some(state.address()), e))
+        self.share_state(of.state())
     }
 
     async fn connect(&self, to: &Address, options: &ConnectOptions) -> Result<ReadyConnection<R>> {
