@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::Table;
 use command::failure::{Failure, Result, warn};
 use command::measure::machine::Machine;
 use command::measure::{
@@ -47,8 +47,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut line_up = LineUp::start(entrants(&kinds)?, cores, &interruption)?;
     let total = Duration::from_secs(options.seconds.into());
     let plan = Plan::within(total, kinds.len());
-    let measured =
-        rotation::measure(line_up.servers_mut(), WORKLOAD, plan, || interruption.check())?;
+    let bar = output::progress(plan.slices(kinds.len()));
+    let measured = rotation::measure(line_up.servers_mut(), WORKLOAD, plan, || {
+        bar.inc(1);
+        interruption.check()
+    })?;
+    bar.finish_and_clear();
     drop(line_up);
 
     output::print(format_args!(
@@ -86,25 +90,14 @@ fn entrants(kinds: &[Kind]) -> Result<Vec<(String, Command)>> {
 }
 
 fn table(kinds: &[Kind], measured: &[Measured]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header([
-        "server",
-        "round trips/s",
-        "ratio (quartiles)",
-        "msgs/CPU second",
-        "ratio (quartiles)",
-    ]);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    let header =
+        ["server", "round trips/s", "ratio (quartiles)", "msgs/CPU second", "ratio (quartiles)"];
+    let mut table = output::table(&header, 1);
     for (kind, server) in kinds.iter().zip(measured) {
         let mut cells = vec![kind.to_string()];
         for figure in [Slice::messages_per_second, Slice::messages_per_cpu_second] {
             let median = Quartiles::of(server.figures(figure)).map(|quartiles| quartiles.median);
-            cells.push(median.map_or_else(String::new, |median| format!("{median:.0}")));
+            cells.push(median.map_or_else(String::new, output::thousands));
             cells.push(ratio(server, &measured[0], figure).map_or_else(String::new, |ratio| {
                 format!("{:.3} ({:.3} to {:.3})", ratio.median, ratio.low, ratio.high)
             }));

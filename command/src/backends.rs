@@ -1,6 +1,5 @@
 //! Which backends work here, as a table.
 
-use comfy_table::{ContentArrangement, Table, presets};
 use nix::sys::resource::{Resource, getrlimit};
 use unix_transport::Availability;
 
@@ -13,9 +12,7 @@ use crate::output;
 /// # Errors
 /// Those of standard output.
 pub fn print() -> Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["backend", "available", "notes"]);
+    let mut table = output::table(&["backend", "available", "notes"], 3);
     for (name, availability) in unix_transport::backends() {
         let answer = match availability {
             Availability::Yes(_) => "yes",
@@ -23,7 +20,7 @@ pub fn print() -> Result<()> {
         };
         table.add_row([name.to_owned(), answer.to_owned(), availability.to_string()]);
     }
-    output::print(format_args!("{}\n\n{}", table.trim_fmt(), surroundings()))
+    output::print(format_args!("{}\n{}", table.trim_fmt(), surroundings()))
 }
 
 /// What bounds every backend alike.
@@ -38,7 +35,7 @@ fn surroundings() -> String {
         backlog.map_or_else(|error| format!("unknown ({error})"), |text| text.trim().to_owned());
     let limit = unix_transport::address::LIMIT;
     format!(
-        "kernel      {}\nopen files  {files}\nbacklog     {backlog} at most\naddress     {limit} bytes at most",
+        " kernel      {}\n open files  {files}\n backlog     {backlog} at most\n address     {limit} bytes at most",
         machine.kernel
     )
 }

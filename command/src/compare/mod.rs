@@ -8,7 +8,6 @@ pub use report::Report;
 use std::process::Command;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use unix_transport::Availability;
 
 use crate::arguments::CompareOptions;
@@ -39,7 +38,7 @@ pub fn run(options: &CompareOptions) -> Result<()> {
 
     let total = Duration::from_secs(options.seconds.into());
     let plan = Plan::within(total / WORKLOADS.len() as u32, line_up.servers().len());
-    let bar = progress(plan.slices(line_up.servers().len()) * WORKLOADS.len());
+    let bar = output::progress(plan.slices(line_up.servers().len()) * WORKLOADS.len());
     let mut measured = Vec::new();
     for workload in WORKLOADS {
         bar.set_message(workload.to_string());
@@ -72,13 +71,4 @@ fn entrants(backends: &[(&str, Availability)]) -> Result<Vec<(String, Command)>>
         (name.to_owned(), command)
     });
     Ok(entrants.collect())
-}
-
-/// A bar on standard error if that is a terminal, else nothing. It moves between slices only.
-fn progress(slices: usize) -> ProgressBar {
-    let bar = ProgressBar::new(slices as u64);
-    match ProgressStyle::with_template("{bar:32} {percent:>3} % {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

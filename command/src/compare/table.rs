@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, presets};
+use comfy_table::Table;
 
 use super::report::{Figure, Report, Row};
-use crate::output::counted;
+use crate::output::{self, counted, thousands};
 
 const HEADER: [&str; 8] = [
     "workload",
@@ -50,13 +50,7 @@ impl fmt::Display for Report {
 
 impl Report {
     fn table(&self) -> Table {
-        let mut table = Table::new();
-        let style = presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
-        table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(HEADER);
-        for column in table.column_iter_mut().skip(2) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+        let mut table = output::table(&HEADER, 2);
         let mut above = None;
         for row in &self.rows {
             let first = above != Some(row.workload);
@@ -68,13 +62,13 @@ impl Report {
     }
 }
 
-fn cells(row: &Row, first: bool) -> Vec<Cell> {
+fn cells(row: &Row, first: bool) -> [String; HEADER.len()] {
     let latency = |of: fn(&super::report::Latency) -> f64| {
         row.latency_microseconds
             .as_ref()
             .map_or_else(nothing, |latency| format!("{:.1}", of(latency)))
     };
-    let texts = [
+    [
         if first { row.workload.to_string() } else { String::new() },
         row.backend.clone(),
         row.round_trips_per_second.map_or_else(nothing, |figure| whole(&figure)),
@@ -90,8 +84,7 @@ fn cells(row: &Row, first: bool) -> Vec<Cell> {
                 ratio(&row.gigabytes_per_second)
             ),
         },
-    ];
-    texts.map(Cell::new).into()
+    ]
 }
 
 fn whole(figure: &Figure) -> String {
@@ -104,17 +97,4 @@ fn ratio(figure: &Figure) -> String {
 
 fn nothing() -> String {
     "–".to_owned()
-}
-
-/// `1234567.8` as `1,234,568`.
-fn thousands(figure: f64) -> String {
-    let digits = format!("{figure:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -79,7 +79,7 @@ async fn ping_pong(mut connection: impl Connection, owned: bool) {
 
 /// Reads as fast as it can, as a program does that waits for the end of a file.
 async fn swallow(mut connection: impl Connection, owned: bool) {
-    let mut buf = vec![0; 1024];
+    let mut buf = vec![0; 64 * 1024];
     loop {
         let count = match owned {
             true => connection.recv().await.map(|chunk| chunk.len()),

@@ -21,6 +21,7 @@ mod meeting;
 mod names;
 mod owned;
 mod permissions;
+mod random;
 mod runtime;
 mod settling;
 mod stream;
@@ -51,6 +52,7 @@ pub fn all<F: Fixture>() -> Vec<Case<F>> {
         names::cases(),
         owned::cases(),
         permissions::cases(),
+        random::cases(),
         runtime::cases(),
         stream::cases(),
     ]

@@ -37,6 +37,6 @@ fn main() -> ExitCode {
         Mutant::new::<On<LostWakeUp>>(&[148]),
         Mutant::new::<On<DroppedTail>>(&[88, 158, 160]),
         Mutant::new::<On<ReorderedSlices>>(&[100]),
-        Mutant::new::<On<FutureOwnsReceive>>(&[103]),
+        Mutant::new::<On<FutureOwnsReceive>>(&[103, 149]),
     ])
 }
