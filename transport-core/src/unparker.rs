@@ -31,14 +31,18 @@ impl Unparker {
         self.parker.unpark();
     }
 
-    /// Ends the sleep only if there is one: for changes that the driver sees by itself before it
-    /// falls asleep.
+    /// Ends the sleep only if there is one: for changes that were made under a lock which the
+    /// driver takes between falling asleep and waiting, so that it sees them by itself or is seen
+    /// asleep here.
     pub fn nudge(&self) {
-        // Orders the change, made before this, with the driver's look at it after falling asleep.
-        fence(Ordering::SeqCst);
         if self.parker.state.load(Ordering::SeqCst) == ASLEEP {
             self.unpark();
         }
+    }
+
+    /// For executors: forgets a notification, before looking at everything that it could be about.
+    pub fn reset(&self) {
+        self.parker.reset();
     }
 
     /// A waker that unparks.
@@ -125,6 +129,12 @@ impl Parker {
     pub fn reset_event(&self) {
         // An error means that nothing was written.
         _ = self.event.read();
+    }
+
+    fn reset(&self) {
+        // On failure there is none.
+        let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
+        _ = self.state.compare_exchange(NOTIFIED, AWAKE, success, failure);
     }
 
     fn unpark(&self) {

@@ -136,7 +136,7 @@ fn help_and_a_closed_output_are_no_errors() {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
         let mut command = Command::new("sh");
-        // The reader is gone before the first byte.
+        // The reader may be gone before the first byte.
         command.args(["-c", "{ \"$0\" \"$@\"; echo \"exit code $?\" >&2; } | true", PROGRAM]);
         let output = finish(command.args(arguments), b"");
         assert_eq!(String::from_utf8_lossy(&output.stderr), "exit code 0\n");

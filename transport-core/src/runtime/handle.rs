@@ -8,20 +8,21 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use async_executor::{Executor, Task};
+use async_task::Task;
 
 use crate::error::timed_out;
+use crate::runtime::executor::Shared;
 use crate::timers::{Sleep, Timers};
 
 /// Starts tasks and timers on a runtime, from any thread. Keeps nothing alive.
 #[derive(Clone)]
 pub struct Handle {
-    executor: Weak<Executor<'static>>,
+    executor: Weak<Shared>,
     timers: Timers,
 }
 
 impl Handle {
-    pub(super) fn new(executor: &Arc<Executor<'static>>, timers: Timers) -> Handle {
+    pub(super) fn new(executor: &Arc<Shared>, timers: Timers) -> Handle {
         Handle { executor: Arc::downgrade(executor), timers }
     }
 

@@ -1,23 +1,23 @@
 //! Tasks on one thread, over any driver: the same program on every backend.
 
+mod executor;
 mod handle;
 
-pub use async_executor::Task;
+pub use async_task::Task;
 pub use handle::Handle;
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use async_executor::Executor;
-
 use crate::backend::{Backend, Driver};
 use crate::error::Result;
 use crate::options::Settings;
+use crate::runtime::executor::Executor;
 use crate::timers::Sleep;
 use crate::unparker::Unparker;
 
@@ -26,7 +26,7 @@ use crate::unparker::Unparker;
 /// One wait for the kernel serves all tasks. Dropping it drops the tasks, then the driver, which
 /// closes the listeners; operations on handles that are left fail.
 pub struct Runtime<B: Backend> {
-    executor: Arc<Executor<'static>>,
+    executor: Executor,
     transport: B::Transport,
     driver: B::Driver,
 }
@@ -44,7 +44,7 @@ impl<B: Backend> Runtime<B> {
     /// A runtime on a backend that was opened before.
     #[must_use]
     pub fn from_parts(transport: B::Transport, driver: B::Driver) -> Runtime<B> {
-        Runtime { executor: Arc::default(), transport, driver }
+        Runtime { executor: Executor::new(driver.unparker()), transport, driver }
     }
 
     /// What makes listeners and connections.
@@ -56,7 +56,7 @@ impl<B: Backend> Runtime<B> {
     /// What tasks and other threads need of this runtime.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle::new(&self.executor, self.driver.timers().clone())
+        Handle::new(self.executor.shared(), self.driver.timers().clone())
     }
 
     /// Starts a task. Dropping the [`Task`] cancels it; [`Task::detach`] lets it run on.
@@ -64,7 +64,7 @@ impl<B: Backend> Runtime<B> {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
-        self.executor.spawn(future)
+        self.executor.shared().spawn(future)
     }
 
     /// A future that is ready after this time.
@@ -93,17 +93,26 @@ impl<B: Backend> Runtime<B> {
     pub fn block_on<T>(&mut self, future: impl Future<Output = T>) -> T {
         let Runtime { executor, driver, .. } = self;
         let unparker = driver.unparker();
-        let waker = unparker.waker();
-        let mut cx = Context::from_waker(&waker);
-        let mut running = pin!(executor.run(polled_when_woken(future, unparker)));
+        let root = Arc::new(Root { is_woken: AtomicBool::new(true), unparker: unparker.clone() });
+        let waker = Waker::from(Arc::clone(&root));
+        let mut future = pin!(future);
+        let mut output = None;
         loop {
-            let output = running.as_mut().poll(&mut cx);
-            // Before returning, what the future did last (closing, sending) is submitted.
-            let at_most = output.is_ready().then_some(Duration::ZERO);
+            // Every wake before this is seen below; one after it keeps the driver awake.
+            unparker.reset();
+            if root.is_woken.swap(false, Ordering::AcqRel)
+                && let Poll::Ready(ready) = future.as_mut().poll(&mut Context::from_waker(&waker))
+            {
+                output = Some(ready);
+            }
+            let is_idle = output.is_none() && executor.run() == 0;
+            // Tasks that wake each other don't keep the others from the kernel's events; and
+            // before returning, what the future did last (closing, sending) is submitted.
+            let at_most = if is_idle { None } else { Some(Duration::ZERO) };
             if let Err(e) = driver.turn(at_most) {
                 panic!("the driver can't wait: {e}");
             }
-            if let Poll::Ready(output) = output {
+            if let Some(output) = output {
                 return output;
             }
         }
@@ -116,34 +125,19 @@ impl<B: Backend> fmt::Debug for Runtime<B> {
     }
 }
 
-/// The executor polls the main future together with the tasks; this lets it be polled only when it
-/// was woken itself.
-fn polled_when_woken<T>(
-    future: impl Future<Output = T>,
-    unparker: Unparker,
-) -> impl Future<Output = T> {
-    let woken = Arc::new(Woken { flag: AtomicBool::new(true), unparker });
-    let waker = Waker::from(Arc::clone(&woken));
-    let mut future = Box::pin(future);
-    poll_fn(move |_| match woken.flag.swap(false, Ordering::AcqRel) {
-        true => future.as_mut().poll(&mut Context::from_waker(&waker)),
-        false => Poll::Pending,
-    })
-}
-
-/// Remembers that the main future was woken, and keeps the driver from sleeping.
-struct Woken {
-    flag: AtomicBool,
+/// The main future's waker: remembers the wake, and keeps the driver from sleeping.
+struct Root {
+    is_woken: AtomicBool,
     unparker: Unparker,
 }
 
-impl Wake for Woken {
+impl Wake for Root {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.flag.store(true, Ordering::Release);
+        self.is_woken.store(true, Ordering::Release);
         self.unparker.unpark();
     }
 }

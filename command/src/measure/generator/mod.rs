@@ -119,3 +119,67 @@ fn differs(connection: usize, message: u64) -> io::Error {
 fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "it closed a connection under load")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+
+    const WORKLOADS: [Workload; 2] = [
+        Workload::PingPong { connections: 1, message_bytes: 64 },
+        Workload::Stream { chunk_bytes: 4096 },
+    ];
+
+    /// What a load finds at a server that has `change` echoed instead, which `false` ends.
+    fn error_of(workload: Workload, change: fn(&mut [u8]) -> bool) -> io::ErrorKind {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("socket");
+        let listener = UnixListener::bind(&path).expect("a new path");
+        let mut load = workload.connect(&path).expect("it listens");
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut stream, _) = listener.accept().expect("a client");
+                let mut buffer = [0; 4096];
+                while let Ok(received @ 1..) = stream.read(&mut buffer) {
+                    if !change(&mut buffer[..received])
+                        || stream.write_all(&buffer[..received]).is_err()
+                    {
+                        return;
+                    }
+                }
+            });
+            let mut latencies = Histogram::new(3).expect("legal digits");
+            let error = load.run(Duration::from_millis(50), &mut latencies).map(drop);
+            // Ends the server.
+            drop(load);
+            error.expect_err("the echo is wrong").kind()
+        })
+    }
+
+    #[test]
+    fn one_wrong_byte_is_found() {
+        for workload in WORKLOADS {
+            let flipped = error_of(workload, |bytes| {
+                *bytes.last_mut().expect("not empty") ^= 1;
+                true
+            });
+            assert_eq!(flipped, io::ErrorKind::InvalidData, "{workload}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_goes_away_is_found() {
+        for workload in WORKLOADS {
+            let error = error_of(workload, |_| false);
+            let gone = [
+                io::ErrorKind::UnexpectedEof,
+                io::ErrorKind::ConnectionReset,
+                io::ErrorKind::BrokenPipe,
+            ];
+            assert!(gone.contains(&error), "{workload}: {error}");
+        }
+    }
+}

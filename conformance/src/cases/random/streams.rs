@@ -19,8 +19,7 @@ use crate::oracle::Pattern;
 
 /// Small enough to be full most of the time.
 const SEND_BUFFER: usize = 4096;
-const KINDS: [Operation; 4] =
-    [Operation::Read, Operation::Recv, Operation::Write, Operation::Send];
+const KINDS: [Operation; 4] = [Operation::Read, Operation::Recv, Operation::Write, Operation::Send];
 
 /// One connection after the other, until every kind was dropped often enough.
 pub(super) async fn run<F: Fixture>(
@@ -39,7 +38,12 @@ pub(super) async fn run<F: Fixture>(
     }
 }
 
-async fn live(mut connection: impl Connection, mut ledger: Ledger, random: &mut Rng, tally: &mut Tally) {
+async fn live(
+    mut connection: impl Connection,
+    mut ledger: Ledger,
+    random: &mut Rng,
+    tally: &mut Tally,
+) {
     for _ in 0..random.usize(100..400) {
         match random.bool() {
             true => ledger.step_in(&mut connection, random, tally).await,
@@ -210,7 +214,9 @@ impl Ledger {
 fn write_some(mut peer: &UnixStream, arriving: &mut Pattern, most: usize) {
     match peer.write(&arriving.peek(most)) {
         Ok(count) => arriving.advance(count),
-        Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "only a full buffer stops it"),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::WouldBlock, "only a full buffer stops it")
+        }
     }
 }
 
