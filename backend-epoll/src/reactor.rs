@@ -91,6 +91,13 @@ pub struct EpollSource {
 }
 
 impl Source for EpollSource {
+    /// The watch is of the number's present socket; after that number stands for another, the
+    /// kernel would not find it any more.
+    fn end_watch(&self) {
+        // ENOENT means that it has ended already.
+        _ = self.shared.epoll.delete(&self.fd);
+    }
+
     fn poll_io<T>(
         &self,
         cx: &mut Context<'_>,
@@ -110,9 +117,8 @@ impl AsFd for EpollSource {
 impl Drop for EpollSource {
     fn drop(&mut self) {
         self.shared.registry.remove(self.token);
-        // A duplicate of the descriptor elsewhere would keep the watch alive. ENOENT means that a
-        // closed listener's socket took its watch along.
-        _ = self.shared.epoll.delete(&self.fd);
+        // A duplicate of the descriptor elsewhere would keep the watch alive.
+        self.end_watch();
     }
 }
 

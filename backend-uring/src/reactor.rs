@@ -81,7 +81,30 @@ impl RingSource {
     }
 }
 
+impl RingSource {
+    /// Queues the cancellation of the polls in flight; answers whether there are any.
+    fn cancel_polls(&self) -> bool {
+        let polls = [
+            (Interest::Read, Operation::PollRead(self.token)),
+            (Interest::Write, Operation::PollWrite(self.token)),
+        ];
+        let mut cancels = false;
+        for (_, operation) in polls.iter().filter(|(asked, _)| self.readiness.is_asked(*asked)) {
+            self.ring.push_cancel(&mut self.ring.lock(), *operation);
+            cancels = true;
+        }
+        cancels
+    }
+}
+
 impl Source for RingSource {
+    /// A poll keeps the socket open, and its peers waiting, until it is cancelled.
+    fn end_watch(&self) {
+        if self.cancel_polls() {
+            self.ring.submit_now();
+        }
+    }
+
     fn poll_io<T>(
         &self,
         cx: &mut Context<'_>,
@@ -102,18 +125,8 @@ impl AsFd for RingSource {
 impl Drop for RingSource {
     fn drop(&mut self) {
         self.ring.registry.remove(self.token);
-        let mut cancels = self.abandon();
-        let polls = [
-            (Interest::Read, Operation::PollRead(self.token)),
-            (Interest::Write, Operation::PollWrite(self.token)),
-        ];
-        let asked = polls.into_iter().filter(|&(interest, _)| self.readiness.is_asked(interest));
-        for (_, operation) in asked {
-            // A poll keeps the socket open, and its peer waiting, until it is cancelled.
-            self.ring.push_cancel(&mut self.ring.lock(), operation);
-            cancels = true;
-        }
-        if cancels {
+        let cancels_receive = self.abandon();
+        if self.cancel_polls() || cancels_receive {
             self.ring.submit_now();
             self.release_descriptor();
         }

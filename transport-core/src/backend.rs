@@ -86,20 +86,27 @@ pub trait Driver: Send {
     fn turn(&mut self, at_most: Option<Duration>) -> io::Result<usize>;
 
     /// For hosts: submits what is queued, and says whether the host may sleep. Never blocks.
+    /// Without a [`wait_fd`](Self::wait_fd) nothing would end the sleep, so it says no.
     ///
     /// # Errors
     /// As [`turn`](Self::turn).
-    fn prepare(&mut self) -> io::Result<Prepared>;
+    fn prepare(&mut self) -> io::Result<Prepared> {
+        Ok(Prepared::Ready)
+    }
 
-    /// The descriptor that becomes readable when [`dispatch`](Self::dispatch) has work; `None`
-    /// where there is none (blocking). Only for waiting: never read or close it.
-    fn wait_fd(&self) -> Option<BorrowedFd<'_>>;
+    /// The descriptor that becomes readable when [`dispatch`](Self::dispatch) has work; `None`,
+    /// as provided, where there is none (blocking). Only for waiting: never read or close it.
+    fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// For hosts: takes the events that are there, wakes the tasks. Never blocks.
     ///
     /// # Errors
     /// As [`turn`](Self::turn).
-    fn dispatch(&mut self) -> io::Result<usize>;
+    fn dispatch(&mut self) -> io::Result<usize> {
+        self.turn(Some(Duration::ZERO))
+    }
 
     /// What ends this driver's sleep from any thread.
     fn unparker(&self) -> Unparker;

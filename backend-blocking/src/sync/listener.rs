@@ -38,7 +38,7 @@ struct Shared {
 
 impl Listener {
     pub(super) fn new(state: Arc<ListenerState>, event: Arc<CloseEvent>) -> Listener {
-        let waiter = Waiter::new(state);
+        let waiter = Waiter::new(state, None);
         waiter.register(&Waker::from(Arc::clone(&event)));
         let shared = Shared { waiter, event, backoff: Mutex::default() };
         Listener { shared: Arc::new(shared), timeout: None }

@@ -35,8 +35,8 @@ fn main() -> ExitCode {
             57, 77, 84, 142, 143,
         ]),
         Mutant::new::<On<LostWakeUp>>(&[148]),
-        Mutant::new::<On<DroppedTail>>(&[88, 158, 160]),
-        Mutant::new::<On<ReorderedSlices>>(&[100]),
-        Mutant::new::<On<FutureOwnsReceive>>(&[103, 149]),
+        Mutant::new::<On<DroppedTail>>(&[88, 158, 160, 167]),
+        Mutant::new::<On<ReorderedSlices>>(&[100, 167]),
+        Mutant::new::<On<FutureOwnsReceive>>(&[103, 149, 167]),
     ])
 }

@@ -72,6 +72,11 @@ pub trait Reactor: Clone + Send + Sync + 'static {
 
 /// A registered descriptor. Dropping it ends the watch; the descriptor closes with its last owner.
 pub trait Source: AsFd + Send + Sync + 'static {
+    /// Ends the watch before the source is dropped, from any thread: the descriptor is about to
+    /// stand for something else (a listener that is closed), and the watch must not keep the
+    /// socket open. Reactors whose watch keeps nothing open need not do anything, as the default.
+    fn end_watch(&self) {}
+
     /// Makes `attempt` when the descriptor may be ready for `interest`, again when it answers
     /// EINTR, and waits when it answers [`WouldBlock`](io::ErrorKind::WouldBlock): then the
     /// newest waker of that direction is woken when the descriptor becomes ready.

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{self, Poll};
 
 use crate::closer::CloseTarget;
-use crate::descriptors;
 use crate::duplex::Duplex;
 use crate::error::closed;
 use crate::options::Descriptors;
 use crate::reactor::{Interest, Progress, Reactor, Source};
 use crate::readiness::Context;
 use crate::readiness::read::ReadyReadHalf;
+use crate::readiness::short_reads::{History, ShortReads};
 use crate::readiness::write::ReadyWriteHalf;
 use crate::socket;
 
@@ -27,7 +27,7 @@ pub(super) struct Shared<R: Reactor> {
     pub(super) descriptor_limit: usize,
     /// Whether a short read means that the queue is empty: not where it may have ended at
     /// descriptors.
-    pub(super) short_read_drains: bool,
+    pub(super) short_reads: ShortReads,
 }
 
 impl<R: Reactor> Shared<R> {
@@ -98,6 +98,7 @@ pub(super) fn connect<R: Reactor>(
     context: Arc<Context<R>>,
     fd: OwnedFd,
     descriptors: Descriptors,
+    history: History,
 ) -> io::Result<ReadyConnection<R>> {
     let source = context.reactor.register(Arc::new(fd))?;
     let shared = Arc::new(Shared {
@@ -105,7 +106,7 @@ pub(super) fn connect<R: Reactor>(
         closed: AtomicBool::new(false),
         context,
         descriptor_limit: descriptors.limit(),
-        short_read_drains: descriptors == Descriptors::Refuse && descriptors::kernel_refuses(),
+        short_reads: ShortReads::new(descriptors, history),
     });
     let read = ReadyReadHalf::new(Arc::clone(&shared));
     Ok(Duplex::new(read, ReadyWriteHalf::new(shared)))

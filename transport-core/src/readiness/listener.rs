@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{self, Poll, ready};
 use std::time::Instant;
 
@@ -14,19 +14,29 @@ use crate::closer::Closer;
 use crate::error::{closed, is_transient};
 use crate::reactor::{Interest, Progress, Reactor, SharedFd, Source};
 use crate::readiness::connection::{self, ReadyConnection};
+use crate::readiness::short_reads::History;
 use crate::readiness::{Context, Deadline};
-use crate::socket::listener::{Phase, Waiter, take_queued};
+use crate::socket::listener::{Phase, Waiter, Watch, take_queued};
 use crate::socket::{self, Backoff, ListenerState, Mode, accept::is_retried};
 use crate::transport::Listener;
 
 /// One handle of a listener.
 pub struct ReadyListener<R: Reactor> {
-    source: R::Source,
+    source: Arc<Watched<R::Source>>,
     waiter: Waiter,
     deadline: Deadline<R>,
     /// After an accept failed for want of a resource: how long, and the pause itself.
     backoff: Option<(Backoff, R::Sleep)>,
     context: Arc<Context<R>>,
+}
+
+/// A source that the listener's closing can reach.
+struct Watched<S>(S);
+
+impl<S: Source> Watch for Watched<S> {
+    fn end(&self) {
+        self.0.end_watch();
+    }
 }
 
 impl<R: Reactor> ReadyListener<R> {
@@ -35,8 +45,9 @@ impl<R: Reactor> ReadyListener<R> {
         state: Arc<ListenerState>,
         fd: SharedFd,
     ) -> io::Result<ReadyListener<R>> {
-        let source = context.reactor.register(fd)?;
-        let waiter = Waiter::new(state);
+        let source = Arc::new(Watched(context.reactor.register(fd)?));
+        let watch: Weak<dyn Watch> = Arc::downgrade(&source) as Weak<dyn Watch>;
+        let waiter = Waiter::new(state, Some(watch));
         Ok(ReadyListener { source, waiter, deadline: Deadline::default(), backoff: None, context })
     }
 
@@ -54,7 +65,7 @@ impl<R: Reactor> ReadyListener<R> {
             Poll::Pending => {
                 let Self { deadline, source, context, .. } = self;
                 deadline.poll_or_attempt(cx, &context.reactor, || {
-                    let accepted = socket::accept(source.as_fd(), Mode::NonBlocking);
+                    let accepted = socket::accept(source.0.as_fd(), Mode::NonBlocking);
                     // The deadline is the news; what else fails now fails the next accept too.
                     accepted.map(Progress::Done).map_err(|_| io::ErrorKind::WouldBlock.into())
                 })
@@ -78,19 +89,16 @@ impl<R: Reactor> ReadyListener<R> {
     ) -> Poll<io::Result<(OwnedFd, PeerAddress)>> {
         let mut registered = false;
         loop {
-            match self.state().phase() {
-                Phase::Open => {}
-                Phase::Draining => {
-                    let queued = take_queued(self.state(), Mode::NonBlocking);
-                    return Poll::Ready(queued.and_then(|next| next.ok_or_else(closed)));
-                }
+            let phase = self.state().phase();
+            let answer = match phase {
                 Phase::Closed => return Poll::Ready(Err(closed())),
-            }
-            if let Poll::Ready(result) = self.poll_accept_open(cx) {
+                phase => self.poll_attempt(cx, phase),
+            };
+            if let Poll::Ready(result) = answer {
                 match result {
                     Err(e) if is_retried(&e) => continue,
-                    // Closing and draining make the call fail; the phase says which it was.
-                    Err(_) if self.state().phase() != Phase::Open => continue,
+                    // Closing and draining make the call fail; the new phase says which it was.
+                    Err(_) if self.state().phase() != phase => continue,
                     other => return Poll::Ready(other),
                 }
             }
@@ -103,14 +111,19 @@ impl<R: Reactor> ReadyListener<R> {
         }
     }
 
-    fn poll_accept_open(
+    fn poll_attempt(
         &mut self,
         cx: &mut task::Context<'_>,
+        phase: Phase,
     ) -> Poll<io::Result<(OwnedFd, PeerAddress)>> {
         if let Some((_, pause)) = &mut self.backoff {
             ready!(Pin::new(pause).poll(cx));
         }
-        self.source.poll_io(cx, Interest::Read, |fd| {
+        if phase == Phase::Draining {
+            let queued = take_queued(self.state(), Mode::NonBlocking);
+            return Poll::Ready(queued.and_then(|next| next.ok_or_else(closed)));
+        }
+        self.source.0.poll_io(cx, Interest::Read, |fd| {
             socket::accept(fd, Mode::NonBlocking).map(Progress::Done)
         })
     }
@@ -132,7 +145,8 @@ impl<R: Reactor> Listener for ReadyListener<R> {
     ) -> Poll<io::Result<(ReadyConnection<R>, PeerAddress)>> {
         let (fd, peer) = ready!(self.poll_accept_descriptor(cx))?;
         let descriptors = self.state().descriptors();
-        let connection = connection::connect(Arc::clone(&self.context), fd, descriptors)?;
+        let history = if self.state().is_adopted() { History::Unknown } else { History::Known };
+        let connection = connection::connect(Arc::clone(&self.context), fd, descriptors, history)?;
         Poll::Ready(Ok((connection, peer)))
     }
 
@@ -146,9 +160,9 @@ impl<R: Reactor> Listener for ReadyListener<R> {
             false => Err(io::ErrorKind::WouldBlock.into()),
         };
         let Self { deadline, source, context, .. } = self;
-        match source.poll_io(cx, Interest::Read, look) {
+        match source.0.poll_io(cx, Interest::Read, look) {
             Poll::Pending => {
-                deadline.poll_or_attempt(cx, &context.reactor, || look(source.as_fd()))
+                deadline.poll_or_attempt(cx, &context.reactor, || look(source.0.as_fd()))
             }
             ready => ready,
         }

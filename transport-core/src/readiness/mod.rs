@@ -8,6 +8,7 @@ mod connection;
 mod deadline;
 mod listener;
 mod read;
+mod short_reads;
 mod write;
 
 pub use connection::ReadyConnection;
@@ -26,6 +27,7 @@ use crate::error::{Cause, Error, Result};
 use crate::options::{AdoptOptions, ConnectOptions, Descriptors, ListenOptions};
 use crate::reactor::{Reactor, SharedFd};
 use crate::readiness::buffers::Buffers;
+use crate::readiness::short_reads::History;
 use crate::socket::{self, Dial, Dialled, ListenerState, Mode};
 use crate::transport::Transport;
 
@@ -81,8 +83,9 @@ impl<R: Reactor> Readiness<R> {
         &self,
         fd: OwnedFd,
         descriptors: Descriptors,
+        history: History,
     ) -> std::io::Result<ReadyConnection<R>> {
-        connection::connect(Arc::clone(&self.context), fd, descriptors)
+        connection::connect(Arc::clone(&self.context), fd, descriptors, history)
     }
 }
 
@@ -108,7 +111,7 @@ impl<R: Reactor> Transport for Readiness<R> {
         loop {
             match dial.attempt()? {
                 Dialled::Connected(fd) => {
-                    let connection = self.connection(fd, options.descriptors);
+                    let connection = self.connection(fd, options.descriptors, History::Known);
                     return connection.map_err(|e| Error::new("connect to", Some(to), e));
                 }
                 Dialled::Full(again, pause) => {
@@ -128,14 +131,15 @@ impl<R: Reactor> Transport for Readiness<R> {
 
     fn adopt_connection(&self, fd: OwnedFd, options: &AdoptOptions) -> Result<ReadyConnection<R>> {
         let fd = socket::adopt_connection(fd, Mode::NonBlocking, options)?;
-        self.connection(fd, options.descriptors)
+        self.connection(fd, options.descriptors, History::Unknown)
             .map_err(|e| Error::new("adopt a connection", None, e))
     }
 
     fn pair(&self, options: &AdoptOptions) -> Result<(ReadyConnection<R>, ReadyConnection<R>)> {
         let (one, other) = socket::pair(Mode::NonBlocking, options)?;
         let make = |fd| {
-            self.connection(fd, options.descriptors).map_err(|e| Error::new("make a pair", None, e))
+            self.connection(fd, options.descriptors, History::Known)
+                .map_err(|e| Error::new("make a pair", None, e))
         };
         Ok((make(one)?, make(other)?))
     }

@@ -81,22 +81,16 @@ impl<R: Reactor> ReadyReadHalf<R> {
     fn poll_io<T>(
         &mut self,
         cx: &mut task::Context<'_>,
-        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
+        mut attempt: impl FnMut(&Shared<R>, BorrowedFd<'_>) -> io::Result<Progress<T>>,
     ) -> Poll<io::Result<T>> {
         let Self { shared, deadline, .. } = self;
+        let mut attempt =
+            |fd: BorrowedFd<'_>| attempt(shared, fd).map_err(|e| shared.short_reads.failed(e));
         match shared.poll_io(cx, Interest::Read, &mut attempt) {
             Poll::Pending => {
                 deadline.poll_or_attempt(cx, &shared.context.reactor, || attempt(shared.as_fd()))
             }
             ready => ready,
-        }
-    }
-
-    /// Whether the queue is empty after `received` of `room` bytes came.
-    fn progress<T>(drains: bool, received: usize, room: usize, value: T) -> Progress<T> {
-        match drains && 0 < received && received < room {
-            true => Progress::Drained(value),
-            false => Progress::Done(value),
         }
     }
 }
@@ -110,11 +104,10 @@ impl<R: Reactor> PollRead for ReadyReadHalf<R> {
         if into.remaining() == 0 || self.read_held(into) {
             return Poll::Ready(Ok(()));
         }
-        let drains = self.shared.short_read_drains;
-        self.poll_io(cx, |fd| {
+        self.poll_io(cx, |shared, fd| {
             let room = into.remaining();
             let received = socket::receive(fd, into)?;
-            Ok(Self::progress(drains, received, room, ()))
+            Ok(shared.short_reads.progress(received, room, ()))
         })
     }
 
@@ -122,15 +115,13 @@ impl<R: Reactor> PollRead for ReadyReadHalf<R> {
         if !self.held.is_empty() {
             return Poll::Ready(Ok(std::mem::take(&mut self.held)));
         }
-        let drains = self.shared.short_read_drains;
-        let buffers = Arc::clone(&self.shared.context.buffers);
-        self.poll_io(cx, |fd| {
+        self.poll_io(cx, |shared, fd| {
             let mut room = 0;
-            let chunk = buffers.fill(|cursor| {
+            let chunk = shared.context.buffers.fill(|cursor| {
                 room = cursor.remaining();
                 socket::receive(fd, cursor).map(drop)
             })?;
-            Ok(Self::progress(drains, chunk.len(), room, chunk))
+            Ok(shared.short_reads.progress(chunk.len(), room, chunk))
         })
     }
 
@@ -147,7 +138,7 @@ impl<R: Reactor> PollRead for ReadyReadHalf<R> {
         if into.remaining() == 0 || self.read_held(into) {
             return Poll::Ready(Ok(()));
         }
-        let received = ready!(self.poll_io(cx, |fd| {
+        let received = ready!(self.poll_io(cx, |_, fd| {
             descriptors::receive(fd, into, limit, descriptors).map(Progress::Done)
         }))?;
         match received {

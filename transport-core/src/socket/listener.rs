@@ -52,7 +52,19 @@ pub struct ListenerState {
     /// Made elsewhere: never shut down, because others may share it.
     adopted: bool,
     phase: AtomicU8,
-    waiters: Mutex<Slab<Option<Waker>>>,
+    waiters: Mutex<Slab<Place>>,
+}
+
+/// What the listener knows of one handle.
+struct Place {
+    waker: Option<Waker>,
+    watch: Option<Weak<dyn Watch>>,
+}
+
+/// What waits for the listener's socket on a handle's behalf.
+pub trait Watch: Send + Sync + 'static {
+    /// Stops waiting, and lets go of the socket.
+    fn end(&self);
 }
 
 /// Binds `at` and listens there.
@@ -144,6 +156,12 @@ impl ListenerState {
         self.descriptors
     }
 
+    /// Whether it was made elsewhere.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        self.adopted
+    }
+
     /// Where it is in its life.
     #[must_use]
     pub fn phase(&self) -> Phase {
@@ -182,13 +200,22 @@ impl ListenerState {
         self.file.iter().for_each(SocketFile::remove);
     }
 
+    fn end_watches(&self) {
+        let watches: Vec<_> = self
+            .waiters()
+            .iter()
+            .filter_map(|(_, place)| place.watch.as_ref()?.upgrade())
+            .collect();
+        watches.iter().for_each(|watch| watch.end());
+    }
+
     fn wake_all(&self) {
         let woken: Vec<Waker> =
-            self.waiters().iter_mut().filter_map(|(_, slot)| slot.take()).collect();
+            self.waiters().iter_mut().filter_map(|(_, place)| place.waker.take()).collect();
         woken.into_iter().for_each(Waker::wake);
     }
 
-    fn waiters(&self) -> MutexGuard<'_, Slab<Option<Waker>>> {
+    fn waiters(&self) -> MutexGuard<'_, Slab<Place>> {
         // Wakers run outside the lock, so nothing panics inside.
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -200,6 +227,7 @@ impl CloseTarget for ListenerState {
             return;
         }
         self.end();
+        self.end_watches();
         // Without a descriptor to spare the socket closes with its last handle, all of which are
         // woken now; it refuses new clients already.
         if let Ok(dead) = stream(Mode::NonBlocking) {
@@ -260,10 +288,10 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// A place, empty at first.
+    /// A place for a handle, whose `watch`, if it has one, ends when the listener closes.
     #[must_use]
-    pub fn new(state: Arc<ListenerState>) -> Waiter {
-        let place = state.waiters().insert(None);
+    pub fn new(state: Arc<ListenerState>, watch: Option<Weak<dyn Watch>>) -> Waiter {
+        let place = state.waiters().insert(Place { waker: None, watch });
         Waiter { state, place }
     }
 
@@ -276,7 +304,7 @@ impl Waiter {
     /// Wakes `waker` at the next change of phase. Check the phase after this.
     pub fn register(&self, waker: &Waker) {
         let mut waiters = self.state.waiters();
-        let slot = &mut waiters[self.place];
+        let slot = &mut waiters[self.place].waker;
         if slot.as_ref().is_some_and(|old| old.will_wake(waker)) {
             return;
         }
@@ -288,8 +316,8 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        let waker = self.state.waiters().try_remove(self.place);
-        drop(waker);
+        let place = self.state.waiters().try_remove(self.place);
+        drop(place);
     }
 }
 

@@ -1,0 +1,24 @@
+//! The suite against the example's backend: a backend of one's own is one fixture away.
+
+#[allow(unreachable_pub, reason = "the example is a program, and this file includes a part of it")]
+#[path = "../../examples/poll_backend/reactor.rs"]
+mod reactor;
+
+use std::process::ExitCode;
+
+use conformance::{Capabilities, Fixture};
+
+struct Example;
+
+impl Fixture for Example {
+    const NAME: &'static str = "poll-example";
+    type Backend = reactor::Poll;
+
+    fn capabilities() -> Capabilities {
+        Capabilities::all().without(Capabilities::NESTED | Capabilities::OWNED_BY_COMPLETION)
+    }
+}
+
+fn main() -> ExitCode {
+    conformance::main::<Example>()
+}
