@@ -6,7 +6,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use io_uring::IoUring;
@@ -30,8 +30,11 @@ pub(crate) struct Buffers {
     size: u32,
     /// How many buffers were ever given to the kernel, modulo 2^16: the ring's tail.
     tail: Mutex<u16>,
-    /// How many the kernel has now, as far as its completions were reaped.
-    available: AtomicUsize,
+    /// The same, for those who don't hold the lock.
+    given: AtomicU16,
+    /// How many the kernel has taken, as far as its completions were reaped, modulo 2^16. Written
+    /// by the driver alone.
+    taken: AtomicU16,
 }
 
 // SAFETY: the memory belongs to this value; entries are written under the lock, and each buffer
@@ -53,8 +56,8 @@ impl Buffers {
         // SAFETY: a new anonymous mapping disturbs nothing.
         let memory = unsafe { mmap_anonymous(None, mapped, protection, flags) }?.cast();
         let tail = Mutex::new(0);
-        let available = AtomicUsize::new(0);
-        let buffers = Buffers { memory, mapped, entries, size, tail, available };
+        let (given, taken) = (AtomicU16::new(0), AtomicU16::new(0));
+        let buffers = Buffers { memory, mapped, entries, size, tail, given, taken };
         let at = memory.as_ptr() as u64;
         // SAFETY: the mapping holds that many entries, page-aligned, and is unmapped only when
         // this value is dropped, after the ring's driver ended its use or leaked this value.
@@ -70,15 +73,28 @@ impl Buffers {
 
     /// How many bytes the kernel could write to now.
     pub(crate) fn lent(&self) -> usize {
-        self.available.load(Ordering::Relaxed) * self.size as usize
+        self.available() * self.size as usize
+    }
+
+    /// How many the kernel has now, as far as its completions were reaped.
+    fn available(&self) -> usize {
+        let given = self.given.load(Ordering::Relaxed);
+        usize::from(given.wrapping_sub(self.taken.load(Ordering::Relaxed)))
+    }
+
+    /// Counts a buffer that a completion brought; on the driver's thread, so without a
+    /// read-modify-write.
+    fn count_taken(&self) {
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.taken.store(taken.wrapping_add(1), Ordering::Relaxed);
     }
 
     /// What the kernel put into `buffer`: as the buffer itself, or, if the kernel has fewer than
     /// `low` left, as a copy, so that chunks that somebody holds never stall another connection.
     pub(crate) fn received(self: &Arc<Self>, buffer: u16, length: usize, low: usize) -> Chunk {
-        let available = self.available.fetch_sub(1, Ordering::Relaxed) - 1;
+        self.count_taken();
         let start = self.start(buffer);
-        if available < low {
+        if self.available() < low {
             // SAFETY: the kernel wrote `length` bytes there, and its completion was reaped.
             let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), length) };
             let copy = Chunk::from(bytes);
@@ -92,7 +108,7 @@ impl Buffers {
 
     /// Gives a buffer that a completion brought straight back.
     pub(crate) fn recycle(&self, buffer: u16) {
-        self.available.fetch_sub(1, Ordering::Relaxed);
+        self.count_taken();
         self.put(buffer);
     }
 
@@ -133,7 +149,7 @@ impl Buffers {
         // SAFETY: the tail is an aligned `u16` in the mapping that both sides access atomically.
         let shown = unsafe { AtomicU16::from_ptr(shown.cast_mut()) };
         shown.store(*tail, Ordering::Release);
-        self.available.fetch_add(1, Ordering::Relaxed);
+        self.given.store(*tail, Ordering::Relaxed);
     }
 }
 
@@ -162,7 +178,7 @@ impl fmt::Debug for Buffers {
         f.debug_struct("Buffers")
             .field("entries", &self.entries)
             .field("size", &self.size)
-            .field("available", &self.available)
+            .field("available", &self.available())
             .finish_non_exhaustive()
     }
 }

@@ -83,7 +83,8 @@ impl Slots {
 
     /// Takes the slot out if nothing is left to do for it.
     pub(crate) fn remove_if_over(&mut self, token: Token) -> Option<Slot> {
-        self.get(token)?.is_over().then(|| self.slots.remove(token.place()))
+        let is_over = self.get(token).is_some_and(|slot| slot.is_over());
+        is_over.then(|| self.slots.remove(token.place()))
     }
 
     /// Whether anything is being sent.

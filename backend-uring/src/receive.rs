@@ -235,43 +235,38 @@ impl Ring {
         woken: &mut Vec<Waker>,
     ) {
         let buffer = cqueue::buffer_select(flags);
-        let Some(slot) = state.slots.get(token).filter(|slot| !slot.is_orphan) else {
-            // Nobody wants the bytes, but the buffer must go back.
+        let is_over = !cqueue::more(flags);
+        let Some(slot) = state.slots.get(token) else {
             buffer.inspect(|&buffer| self.buffers.recycle(buffer));
-            if let Some(slot) = state.slots.get(token).filter(|_| !cqueue::more(flags)) {
-                slot.receive.request = Request::Idle;
-            }
             return;
         };
         let receive = &mut slot.receive;
         match (usize::try_from(result), buffer) {
-            (Ok(length @ 1..), Some(buffer)) => {
+            (Ok(length @ 1..), Some(buffer)) if !slot.is_orphan => {
                 let low = (self.buffers.count() / 4).max(1);
                 receive.received.push_back(self.buffers.received(buffer, length, low));
             }
-            (Ok(_), buffer) => {
+            (count, buffer) => {
+                // The end, an error, or bytes that nobody wants: the buffer must go back.
                 buffer.inspect(|&buffer| self.buffers.recycle(buffer));
-                receive.end = Some(End::Stream);
-            }
-            (Err(_), buffer) => {
-                buffer.inspect(|&buffer| self.buffers.recycle(buffer));
-                receive.end = end_of(-result);
+                match count {
+                    Ok(1..) => {}
+                    Ok(0) => receive.end = Some(End::Stream),
+                    Err(_) => receive.end = end_of(-result),
+                }
             }
         }
-        let was_cancelled = receive.request == Request::Cancelled;
+        woken.extend(receive.waker.take());
         let is_full = receive.received.len() >= self.settings.run_ahead.max(1);
-        if !cqueue::more(flags) {
-            receive.request = Request::Idle;
+        if is_over {
+            let was_cancelled = std::mem::take(&mut receive.request) == Request::Cancelled;
             // It ran out of buffers, or the kernel ended it for reasons of its own: the reader
             // still wants it.
-            if !was_cancelled && !is_full && receive.end.is_none() {
+            if !was_cancelled && !is_full && !slot.is_orphan && receive.end.is_none() {
                 self.arm(state, token);
             }
         } else if is_full && receive.begin_cancel() {
             self.push_cancel(state, Operation::Receive(token));
-        }
-        if let Some(slot) = state.slots.get(token) {
-            woken.extend(slot.receive.waker.take());
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The suite against the example's backend: a backend of one's own is one fixture away.
 
-#[allow(unreachable_pub, reason = "the example is a program, and this file includes a part of it")]
 #[path = "../../examples/poll_backend/reactor.rs"]
 mod reactor;
 

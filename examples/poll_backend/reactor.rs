@@ -16,7 +16,7 @@ use unix_transport::{
 };
 
 /// The backend.
-pub struct Poll;
+pub(crate) struct Poll;
 
 impl Backend for Poll {
     const NAME: &'static str = "poll";
@@ -26,7 +26,6 @@ impl Backend for Poll {
     fn probe() -> Availability {
         Availability::Yes("poll(2) is everywhere".to_owned())
     }
-
     fn open(_: &Settings) -> unix_transport::Result<(Readiness<PollReactor>, PollDriver)> {
         let parker = Parker::new().map_err(|e| Error::new("open poll", None, e))?;
         let timers = Timers::new(parker.unparker());
@@ -37,7 +36,7 @@ impl Backend for Poll {
 
 /// Takes descriptors in.
 #[derive(Clone)]
-pub struct PollReactor {
+pub(crate) struct PollReactor {
     registry: Arc<Registry<SharedFd>>,
     parker: Arc<Parker>,
     timers: Timers,
@@ -51,22 +50,19 @@ impl Reactor for PollReactor {
         let (token, readiness) = self.registry.insert(Arc::clone(&fd))?;
         Ok(PollSource { fd, readiness, token, reactor: self.clone() })
     }
-
     fn sleep(&self, until: Instant) -> Sleep {
         self.timers.sleep(until)
     }
-
     fn is_ended(&self) -> bool {
         self.registry.is_ended()
     }
-
     fn close_at_end(&self, closer: Closer) {
         self.registry.close_at_end(closer);
     }
 }
 
 /// A descriptor that the kernel is asked about while somebody waits for it.
-pub struct PollSource {
+pub(crate) struct PollSource {
     fd: SharedFd,
     readiness: Arc<CachedReadiness>,
     token: Token,
@@ -101,7 +97,7 @@ impl Drop for PollSource {
 }
 
 /// Waits for what an attempt found not to be ready. Level-triggered: leftovers are told again.
-pub struct PollDriver(PollReactor);
+pub(crate) struct PollDriver(PollReactor);
 
 impl Driver for PollDriver {
     fn turn(&mut self, at_most: Option<Duration>) -> io::Result<usize> {
@@ -137,11 +133,9 @@ impl Driver for PollDriver {
         woken.iter().for_each(Waker::wake_by_ref);
         Ok(woken.len() + timers.fire())
     }
-
     fn unparker(&self) -> Unparker {
         self.0.parker.unparker()
     }
-
     fn timers(&self) -> &Timers {
         &self.0.timers
     }
