@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_lite::future::{or, poll_once};
 use transport_core::{
-    Cleanup, Closer, ConnectOptions, ListenOptions, Listener, PollRead, Transport, is_closed,
+    Cleanup, ConnectOptions, ListenOptions, Listener, PollRead, Transport, is_closed,
 };
 
 use crate::case::{Case, cases};
@@ -32,20 +32,11 @@ pub(super) fn cases<F: Fixture>() -> Vec<Case<F>> {
     ]
 }
 
-/// Closes the listener from another thread, once the calling thread sleeps.
-fn close_when_asleep(closer: Closer) -> oracle::Peer<()> {
-    let waiter = Sleeper::this_thread();
-    oracle::peer(move || {
-        waiter.wait_until_asleep();
-        closer.close();
-    })
-}
-
 fn blocked_accept_woken_by_close<F: Fixture>(cx: &mut Context<F>) {
     cx.run(async |transport| {
         let listening = transport.listen(&cx.address("s"), &ListenOptions::new());
         let mut listener = listening.expect("it is free");
-        let closing = close_when_asleep(listener.closer());
+        let closing = oracle::close_when_asleep(listener.closer());
         let error = listener.accept().await.err().expect("nobody connects");
         assert!(is_closed(&error), "{error}");
         closing.finish();
@@ -81,7 +72,7 @@ fn many_blocked_accepts_woken<F: Fixture>(cx: &mut Context<F>) {
     }
     if F::capabilities().contains(Capabilities::CONCURRENT) {
         let tasks: Vec<_> = (0..WAITERS).map(|_| runtime.spawn(ends_closed(share()))).collect();
-        let closing = close_when_asleep(listener.closer());
+        let closing = oracle::close_when_asleep(listener.closer());
         runtime.block_on(async {
             for task in tasks {
                 task.await;
@@ -134,7 +125,7 @@ fn readiness_on_close<F: Fixture>(cx: &mut Context<F>) {
     cx.run(async |transport| {
         let listening = transport.listen(&cx.address("s"), &ListenOptions::new());
         let mut listener = listening.expect("it is free");
-        let closing = close_when_asleep(listener.closer());
+        let closing = oracle::close_when_asleep(listener.closer());
         for _ in 0..2 {
             listener.acceptable().await.expect("a closed listener is ready, and stays ready");
         }

@@ -5,14 +5,14 @@ use std::pin::pin;
 use std::sync::mpsc;
 
 use futures_lite::future::{poll_once, yield_now};
-use transport_core::{Closer, Connection, PollRead, PollWrite, is_closed};
+use transport_core::{Connection, PollRead, PollWrite, is_closed};
 
 use crate::case::{Case, cases};
 use crate::cases::flow;
 use crate::cases::meeting::on_both_sides;
 use crate::context::Context;
 use crate::fixture::Fixture;
-use crate::oracle::{Beside, Pattern, Sleeper, beside};
+use crate::oracle::{self, Pattern, beside};
 
 pub(super) fn cases<F: Fixture>() -> Vec<Case<F>> {
     cases![F;
@@ -24,50 +24,40 @@ pub(super) fn cases<F: Fixture>() -> Vec<Case<F>> {
 
 fn local_close_wakes<F: Fixture>(cx: &mut Context<F>) {
     on_both_sides(cx, async |mut connection, mut peer| {
-        let closing = close_when_asleep(connection.closer());
+        let closing = oracle::close_when_asleep(connection.closer());
         let error = connection.read(&mut [0; 8]).await.expect_err("closed while it waits");
         assert!(is_closed(&error), "a read is woken by a local close, and told so: {error}");
-        closing.await;
+        closing.finish();
         closing_again_is_harmless(&mut connection).await;
         assert_eq!(peer.read(&mut [0; 8]).expect("a clean end"), 0, "the peer sees the end");
     });
     on_both_sides(cx, async |mut connection, _peer| {
         flow::fill(&mut connection, &mut Pattern::new(102), 16 * 1024).await;
-        let closing = close_when_asleep(connection.closer());
+        let closing = oracle::close_when_asleep(connection.closer());
         let error = connection.write_all(&[0; 64 * 1024]).await.expect_err("closed while it waits");
         assert!(is_closed(&error), "a write is woken by a local close, and told so: {error}");
-        closing.await;
+        closing.finish();
     });
     on_both_sides(cx, async |mut connection, _peer| {
-        let closing = close_when_asleep(connection.closer());
+        let closing = oracle::close_when_asleep(connection.closer());
         let error = connection.recv().await.expect_err("closed while it waits");
         assert!(is_closed(&error), "an owned receive is woken by a local close: {error}");
-        closing.await;
+        closing.finish();
     });
     // Halves share their connection's end.
     on_both_sides(cx, async |connection, _peer| {
         let closer = connection.closer();
         let (mut read, mut write) = connection.split();
-        let closing = close_when_asleep(closer.clone());
+        let closing = oracle::close_when_asleep(closer.clone());
         let error = read.read(&mut [0; 8]).await.expect_err("closed while it waits");
         assert!(is_closed(&error), "a half is woken by a local close: {error}");
-        closing.await;
+        closing.finish();
         let error = write.write(b"x").await.expect_err("closed");
         assert!(is_closed(&error), "both halves are closed: {error}");
         drop((read, write));
         assert!(closer.is_closed(), "what is gone is closed");
         closer.close();
     });
-}
-
-/// Another thread closes when this one sleeps, as it does once the operation waits.
-fn close_when_asleep(closer: Closer) -> Beside<()> {
-    let sleeper = Sleeper::this_thread();
-    beside(move || {
-        sleeper.wait_until_asleep();
-        assert!(!closer.is_closed());
-        closer.close();
-    })
 }
 
 async fn closing_again_is_harmless(connection: &mut impl Connection) {

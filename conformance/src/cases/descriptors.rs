@@ -54,7 +54,26 @@ fn refused_by_default<F: Fixture>(cx: &mut Context<F>) {
         let (ours, peer) = UnixStream::pair().expect("a pair");
         let adopted = transport.adopt_connection(ours.into(), &AdoptOptions::new());
         refuses(adopted.expect("it is connected"), peer, &file).await;
+        older_messages_do_not_stall(&transport, &file).await;
     });
+}
+
+/// A socket that is adopted with messages in its queue which were sent before it refused: reads
+/// stop at each, and must go on by themselves.
+async fn older_messages_do_not_stall(transport: &impl Transport, file: &File) {
+    let before = Census::take();
+    let (ours, peer) = UnixStream::pair().expect("a pair");
+    for _ in 0..3 {
+        oracle::send_descriptors(&peer, b"x", &[file.as_fd()]).expect("nobody refuses yet");
+    }
+    let adopted = transport.adopt_connection(ours.into(), &AdoptOptions::new());
+    let mut connection = adopted.expect("it is connected");
+    // A driver's news of the queue may come at any of these reads.
+    for _ in 0..3 {
+        reads_without_descriptors(&mut connection, false).await;
+    }
+    drop((connection, peer));
+    no_more_descriptors_than(&before).await;
 }
 
 async fn refuses(mut connection: impl Connection, peer: UnixStream, file: &File) {

@@ -1,4 +1,4 @@
-//! Drivers, turned by hand: cases 146 to 148 and 152.
+//! Drivers, turned by hand: cases 146 to 148.
 //!
 //! These cases own the loop, as an embedder does: they poll with wakers of their own and count
 //! what a runtime would hide.
@@ -14,33 +14,29 @@ use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use futures_lite::future::poll_once;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use transport_core::{
-    Chunk, Driver, ListenOptions, Listener, PollRead, PollWrite, Prepared, Transport,
-};
+use transport_core::{Driver, ListenOptions, Listener, PollRead, PollWrite, Transport};
 
 use crate::case::{Case, cases};
 use crate::cases::flow;
 use crate::cases::meeting::Side;
 use crate::context::Context;
-use crate::fixture::{Capabilities, ConnectionOf, DriverOf, Fixture, TransportOf};
+use crate::fixture::{DriverOf, Fixture, TransportOf};
 use crate::host;
 use crate::oracle::{self, Pattern, Sleeper};
 
 /// A wake-up that takes longer than this is lost.
-const LOST: Duration = Duration::from_secs(10);
+pub(super) const LOST: Duration = Duration::from_secs(10);
 
 pub(super) fn cases<F: Fixture>() -> Vec<Case<F>> {
     cases![F;
         146 wake_from_another_thread needs DRIVEN,
         147 idle_driver_uses_no_processor needs DRIVEN | CONCURRENT,
         148 only_the_newest_waker needs DRIVEN | CONCURRENT,
-        152 nested_in_another_loop needs DRIVEN | CONCURRENT,
     ]
 }
 
 /// Polls the future and turns the driver until it is ready: the smallest runtime.
-fn drive<T>(driver: &mut impl Driver, future: impl Future<Output = T>) -> T {
+pub(super) fn drive<T>(driver: &mut impl Driver, future: impl Future<Output = T>) -> T {
     let waker = driver.unparker().waker();
     let mut future = pin!(future);
     loop {
@@ -53,15 +49,15 @@ fn drive<T>(driver: &mut impl Driver, future: impl Future<Output = T>) -> T {
 
 /// Counts how often it is woken.
 #[derive(Default)]
-struct Wakes(AtomicUsize);
+pub(super) struct Wakes(AtomicUsize);
 
 impl Wakes {
-    fn new() -> (Arc<Wakes>, Waker) {
+    pub(super) fn new() -> (Arc<Wakes>, Waker) {
         let wakes = Arc::<Wakes>::default();
         (Arc::clone(&wakes), Waker::from(wakes))
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
@@ -279,23 +275,24 @@ fn newest_is_woken(
     }
     assert!(poll(&new_waker).is_pending(), "{what}: nothing has happened yet");
     happen();
+    let mut seen = 0;
     loop {
-        let before = new.count();
-        if poll_after_wake(driver, &new, before, what) && poll(&new_waker).is_ready() {
+        turn_until_woken(driver, &new, seen, what);
+        seen = new.count();
+        if poll(&new_waker).is_ready() {
             break;
         }
     }
     assert_eq!(old.count(), 0, "{what}: a waker that was replaced is not woken");
 }
 
-/// Turns until the waker was woken.
-fn poll_after_wake(driver: &mut impl Driver, wakes: &Wakes, before: usize, what: &str) -> bool {
+/// Turns until the waker was woken again.
+fn turn_until_woken(driver: &mut impl Driver, wakes: &Wakes, seen: usize, what: &str) {
     let end = Instant::now() + LOST;
-    while wakes.count() == before {
+    while wakes.count() == seen {
         driver.turn(Some(LOST)).expect("the driver turns");
         assert!(Instant::now() < end, "{what}: the newest waker is woken");
     }
-    true
 }
 
 fn newest_writer_is_woken<F: Fixture>(
@@ -321,158 +318,4 @@ fn drain(mut peer: &UnixStream) {
     peer.set_nonblocking(true).expect("sockets can be non-blocking");
     let mut buf = vec![0; 64 * 1024];
     while peer.read(&mut buf).is_ok_and(|count| count > 0) {}
-}
-
-fn nested_in_another_loop<F: Fixture>(cx: &mut Context<F>) {
-    let (transport, mut driver) = cx.open();
-    if !F::capabilities().contains(Capabilities::NESTED) {
-        assert!(
-            driver.wait_fd().is_none(),
-            "a driver that can't be nested has no descriptor to offer"
-        );
-        return;
-    }
-    let (mut one, peer_of_one) = drive(&mut driver, Side::Server.meet(cx, &transport));
-    let (mut other, peer_of_other) = drive(&mut driver, Side::Client.meet(cx, &transport));
-    let mut host = Host::<F>::new(driver);
-    for round in 0..16 {
-        host.while_asleep_writes(&mut one, &peer_of_one, round % 2 == 0);
-        host.while_asleep_writes(&mut other, &peer_of_other, round % 4 < 2);
-        let chunk = &mut Chunk::from(&b"owned"[..]);
-        let sent = host.run(async {
-            one.send(chunk).await?;
-            one.flush().await
-        });
-        sent.expect("a nested driver sends");
-        let mut received = [0; 5];
-        std::io::Read::read_exact(&mut &peer_of_one, &mut received).expect("flushed is sent");
-        assert_eq!(&received, b"owned");
-        host.assert_quiet();
-    }
-    host.timer_fires();
-    host.is_unparked();
-}
-
-/// A program with a loop of its own, which sleeps in an epoll that knows only the driver's
-/// descriptor.
-struct Host<F: Fixture> {
-    driver: DriverOf<F>,
-    outer: Epoll,
-}
-
-impl<F: Fixture> Host<F> {
-    fn new(driver: DriverOf<F>) -> Host<F> {
-        let outer = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).expect("an epoll");
-        let inner = driver.wait_fd().expect("the driver can be nested");
-        // Level-triggered, as most loops are.
-        outer.add(inner, EpollEvent::new(EpollFlags::EPOLLIN, 0)).expect("it can be watched");
-        Host { driver, outer }
-    }
-
-    /// Prepare, sleep, dispatch: until the future is ready.
-    fn run<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let (wakes, waker) = Wakes::new();
-        let mut future = pin!(future);
-        let mut turns = 0;
-        loop {
-            let seen = wakes.count();
-            if let Poll::Ready(output) = future.as_mut().poll(&mut TaskContext::from_waker(&waker))
-            {
-                return output;
-            }
-            while wakes.count() == seen {
-                self.turn();
-                turns += 1;
-                assert!(
-                    turns < 1000,
-                    "a descriptor that is readable without work makes hosts spin"
-                );
-            }
-        }
-    }
-
-    fn turn(&mut self) {
-        match self.driver.prepare().expect("the driver prepares") {
-            Prepared::Ready => {}
-            Prepared::SleepUntil(until) => {
-                let woken =
-                    self.sleep(until.map(|until| until.saturating_duration_since(Instant::now())));
-                assert!(woken || until.is_some(), "the descriptor wakes a host that sleeps on it");
-            }
-        }
-        self.driver.dispatch().expect("the driver dispatches");
-    }
-
-    fn sleep(&self, limit: Option<Duration>) -> bool {
-        let limit = limit.unwrap_or(LOST).as_nanos().div_ceil(1_000_000);
-        let limit = EpollTimeout::try_from(limit).expect("a short time");
-        let mut events = [EpollEvent::empty()];
-        loop {
-            match self.outer.wait(&mut events, limit) {
-                Err(nix::Error::EINTR) => {}
-                woken => return woken.expect("epoll waits") == 1,
-            }
-        }
-    }
-
-    /// A peer writes from another thread, once this one sleeps in the outer epoll.
-    fn while_asleep_writes(
-        &mut self,
-        connection: &mut ConnectionOf<F>,
-        peer: &UnixStream,
-        owned: bool,
-    ) {
-        let mut peer = peer.try_clone().expect("it can be duplicated");
-        let sleeper = Sleeper::this_thread();
-        let writing = oracle::peer(move || {
-            sleeper.wait_until_asleep();
-            peer.write_all(b"nested").expect("connected");
-        });
-        let mut buf = [0; 16];
-        let received = self.run(async {
-            match owned {
-                true => connection.recv().await.map(|chunk| chunk.to_vec()),
-                false => connection.read(&mut buf).await.map(|count| buf[..count].to_vec()),
-            }
-        });
-        assert_eq!(received.expect("the stream is open"), b"nested");
-        writing.finish();
-    }
-
-    /// With nothing to do, the descriptor is not readable.
-    fn assert_quiet(&mut self) {
-        for _ in 0..20 {
-            if let Prepared::SleepUntil(_) = self.driver.prepare().expect("the driver prepares")
-                && !self.sleep(Some(Duration::ZERO))
-            {
-                return;
-            }
-            self.driver.dispatch().expect("the driver dispatches");
-        }
-        panic!("a descriptor that stays readable without work makes level-triggered hosts spin");
-    }
-
-    fn timer_fires(&mut self) {
-        let start = Instant::now();
-        let limit = Duration::from_millis(30);
-        let sleep = self.driver.timers().sleep(start + limit);
-        self.run(sleep);
-        assert!(start.elapsed() >= limit, "a timer never fires early");
-    }
-
-    /// Another thread ends the sleep of a host that waits for nothing else.
-    fn is_unparked(&mut self) {
-        let unparker = self.driver.unparker();
-        let sleeper = Sleeper::this_thread();
-        let unparking = oracle::peer(move || {
-            sleeper.wait_until_asleep();
-            unparker.unpark();
-        });
-        let prepared = self.driver.prepare().expect("the driver prepares");
-        assert_eq!(prepared, Prepared::SleepUntil(None), "there is no work and no timer");
-        assert!(self.sleep(None), "an unparker makes the descriptor readable");
-        self.driver.dispatch().expect("the driver dispatches");
-        unparking.finish();
-        self.assert_quiet();
-    }
 }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::{poll_once, yield_now};
 use transport_core::{
-    Chunk, Connection, ListenOptions, Listener, PollRead, PollWrite, Transport, is_transient,
+    Chunk, Connection, ListenOptions, Listener, PollRead, PollWrite, Transport, is_closed,
+    is_transient,
 };
 
 use crate::case::{Case, Outcome, cases};
@@ -114,13 +115,21 @@ async fn receive_exactly(connection: &mut impl Connection, seed: u64, from: u64,
 }
 
 fn accept_without_descriptors<F: Fixture>(cx: &mut Context<F>) {
+    without_descriptors(cx, "open", false);
+    without_descriptors(cx, "draining", true);
+}
+
+fn without_descriptors<F: Fixture>(cx: &Context<F>, name: &str, draining: bool) {
     const WATCHED: Duration = Duration::from_millis(300);
-    let address = cx.address("accept");
+    let address = cx.address(name);
     let mut runtime = cx.runtime();
     let transport = runtime.transport().clone();
     let mut listener = transport.listen(&address, &ListenOptions::new()).expect("the path is free");
     let mut client = oracle::connect(&address).expect("the backlog has room");
     let mut second = oracle::connect(&address).expect("the backlog has room");
+    if draining {
+        listener.closer().drain();
+    }
     let (errors, used) = host::with_spare_descriptors(0, || {
         let used = host::processor_time();
         let errors = runtime.block_on(async {
@@ -142,6 +151,10 @@ fn accept_without_descriptors<F: Fixture>(cx: &mut Context<F>) {
             let accepted = listener.accept().await;
             let (mut connection, _) = accepted.expect("the clients still wait");
             oracle::exchange(&mut connection, client).await;
+        }
+        if draining {
+            let error = listener.accept().await.err().expect("nobody else waits");
+            assert!(is_closed(&error), "a drain ends when its queue is empty: {error}");
         }
     });
 }

@@ -77,9 +77,10 @@ async fn ping_pong(mut connection: impl Connection, owned: bool) {
     }
 }
 
-/// Reads as fast as it can, as a program does that waits for the end of a file.
+/// Reads as fast as it can, as a program does that waits for the end of a file. Its small buffer
+/// makes it slower than the sender, so there is always more to read.
 async fn swallow(mut connection: impl Connection, owned: bool) {
-    let mut buf = vec![0; 64 * 1024];
+    let mut buf = [0; 64];
     loop {
         let count = match owned {
             true => connection.recv().await.map(|chunk| chunk.len()),

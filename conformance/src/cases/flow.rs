@@ -103,3 +103,16 @@ pub(crate) async fn fill(
     assert_eq!(error.kind(), io::ErrorKind::TimedOut, "a full buffer makes a write wait: {error}");
     connection.set_write_deadline(None);
 }
+
+/// What is there, by either path; nothing at the end of the stream.
+pub(super) async fn read_or_recv(
+    connection: &mut impl Connection,
+    owned: bool,
+) -> io::Result<Vec<u8>> {
+    if owned {
+        return Ok(connection.recv().await?.to_vec());
+    }
+    let mut buf = [0; 64];
+    let count = connection.read(&mut buf).await?;
+    Ok(buf[..count].to_vec())
+}

@@ -4,6 +4,7 @@ mod accept;
 mod across;
 mod addressing;
 mod backlog;
+mod broken_stream;
 mod cancellation;
 mod capabilities;
 mod connect;
@@ -19,6 +20,7 @@ pub(crate) mod flow;
 mod listener;
 mod meeting;
 mod names;
+mod nested;
 mod owned;
 mod permissions;
 mod random;
@@ -33,23 +35,25 @@ use crate::fixture::Fixture;
 #[must_use]
 pub fn all<F: Fixture>() -> Vec<Case<F>> {
     let mut cases = [
-        across::cases::<F>(),
-        accept::cases(),
+        accept::cases::<F>(),
+        across::cases(),
         addressing::cases(),
         backlog::cases(),
+        broken_stream::cases(),
+        cancellation::cases(),
         capabilities::cases(),
         connect::cases(),
         credentials::cases(),
-        fairness::cases(),
-        exhaustion::cases(),
-        driver::cases(),
         deadlines::cases(),
+        descriptors::cases(),
+        driver::cases(),
         end_of_stream::cases(),
         error_kinds::cases(),
-        cancellation::cases(),
-        descriptors::cases(),
+        exhaustion::cases(),
+        fairness::cases(),
         listener::cases(),
         names::cases(),
+        nested::cases(),
         owned::cases(),
         permissions::cases(),
         random::cases(),

@@ -12,7 +12,7 @@ mod talk;
 pub use beside::{Beside, beside};
 pub use passing::{Passed, receive_descriptors, send_descriptors, target};
 pub use pattern::Pattern;
-pub use peer::{Peer, Sleeper, peer};
+pub use peer::{Peer, Sleeper, close_when_asleep, peer};
 pub use talk::{exchange, is_connected_to};
 
 use std::io;

@@ -6,6 +6,7 @@ use std::panic;
 use std::thread::{self, JoinHandle};
 
 use nix::unistd::gettid;
+use transport_core::Closer;
 
 use crate::context::eventually;
 
@@ -61,4 +62,15 @@ impl Sleeper {
         // The state follows the command's name, which is in parentheses and may contain anything.
         stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S')))
     }
+}
+
+/// Closes a handle from another thread, once the calling thread sleeps, as it does when its
+/// operation waits.
+pub fn close_when_asleep(closer: Closer) -> Peer<()> {
+    let waiter = Sleeper::this_thread();
+    peer(move || {
+        waiter.wait_until_asleep();
+        assert!(!closer.is_closed(), "the handle is open while its operation waits");
+        closer.close();
+    })
 }

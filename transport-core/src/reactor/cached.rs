@@ -27,6 +27,10 @@ const WRITE_ASKED: u32 = 32;
 /// forgotten with the readiness of before.
 const EVENT: u32 = 64;
 
+/// How many attempts in a row may succeed before their task lets the others have a turn: a reader
+/// that is slower than its sender would otherwise never wait (case 166).
+const LONGEST_STREAK: u32 = 64;
+
 /// What an event says of a descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Event {
@@ -54,6 +58,8 @@ pub struct CachedReadiness {
     state: AtomicU32,
     reader: AtomicWaker,
     writer: AtomicWaker,
+    /// Attempts that succeeded in a row, by direction.
+    streaks: [AtomicU32; 2],
 }
 
 impl Default for CachedReadiness {
@@ -62,6 +68,7 @@ impl Default for CachedReadiness {
             state: AtomicU32::new(READ | WRITE),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
+            streaks: [AtomicU32::new(0), AtomicU32::new(0)],
         }
     }
 }
@@ -116,7 +123,8 @@ impl CachedReadiness {
     }
 
     /// [`Source::poll_io`](crate::Source::poll_io) over this. `arm` is called each time before
-    /// the wait begins, for reactors that must ask the kernel for each event.
+    /// the wait begins, for reactors that must ask the kernel for each event. Now and then a task
+    /// whose attempts always succeed is made to wait for its next turn.
     ///
     /// # Errors
     /// The attempt's; [`driver_gone`] when the driver has ended.
@@ -127,6 +135,13 @@ impl CachedReadiness {
         mut attempt: impl FnMut() -> io::Result<Progress<T>>,
         arm: impl Fn(),
     ) -> Poll<io::Result<T>> {
+        let streak = &self.streaks[interest as usize];
+        let successes = streak.load(Ordering::Relaxed);
+        streak.store(0, Ordering::Relaxed);
+        if successes == LONGEST_STREAK {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
             let mut seen = self.state.load(Ordering::Acquire);
             if seen & (flag(interest) | ENDED) == 0 {
@@ -145,10 +160,14 @@ impl CachedReadiness {
                 return Poll::Ready(Err(driver_gone()));
             }
             match attempt() {
-                Ok(Progress::Done(value)) => return Poll::Ready(Ok(value)),
+                Ok(Progress::Done(value)) => {
+                    streak.store(successes + 1, Ordering::Relaxed);
+                    return Poll::Ready(Ok(value));
+                }
                 Ok(Progress::Drained(value)) => {
-                    if seen & UNSURE == 0 {
-                        self.forget(interest, seen);
+                    match seen & UNSURE {
+                        0 => self.forget(interest, seen),
+                        _ => streak.store(successes + 1, Ordering::Relaxed),
                     }
                     return Poll::Ready(Ok(value));
                 }
@@ -181,5 +200,29 @@ fn asked_flag(interest: Interest) -> u32 {
     match interest {
         Interest::Read => READ_ASKED,
         Interest::Write => WRITE_ASKED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_streak_lets_others_go_first() {
+        let readiness = CachedReadiness::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut attempts = 0;
+        let mut poll = || {
+            let attempt = || {
+                attempts += 1;
+                Ok(Progress::Done(()))
+            };
+            readiness.poll_io(&mut cx, Interest::Read, attempt, || {}).is_ready()
+        };
+        for _ in 0..3 {
+            assert!((0..LONGEST_STREAK).all(|_| poll()), "a streak goes on for a while");
+            assert!(!poll(), "then the task has to wait for its next turn");
+        }
+        assert_eq!(attempts, 3 * LONGEST_STREAK, "waiting attempts nothing");
     }
 }
