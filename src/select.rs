@@ -87,6 +87,8 @@ fn first_that_opens(operation: &'static str, settings: &Settings) -> Result<Sele
     for candidate in &CANDIDATES {
         match candidate.open(settings) {
             Ok(opened) => return Ok(Selection::new(candidate.name, opened, passed_over)),
+            // No other candidate would find more room, and one that did would be the wrong one.
+            Err(e) if e.is_transient() => return Err(e),
             Err(e) => passed_over.push((candidate.name, e.cause().to_string())),
         }
     }

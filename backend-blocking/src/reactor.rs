@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -78,11 +77,7 @@ impl Source for ParkSource {
         mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
     ) -> Poll<io::Result<T>> {
         // A driver that sleeps on another thread does not ask about this descriptor yet.
-        let arm = || {
-            // Orders the forgotten readiness with the driver's look at it after falling asleep.
-            fence(Ordering::SeqCst);
-            self.shared.parker.unparker().nudge();
-        };
+        let arm = || self.shared.parker.unparker().nudge();
         self.readiness.poll_io(cx, interest, || attempt(self.fd.as_fd()), arm)
     }
 }

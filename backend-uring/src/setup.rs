@@ -52,7 +52,10 @@ pub(crate) fn unavailable(error: &io::Error) -> Cause {
         Some(libc::ENOSYS) => "not in this kernel, or hidden by a sandbox",
         Some(libc::ENOMEM) => "no memory, or over the locked-memory limit (ulimit -l)",
         Some(libc::EINVAL) => "this kernel lacks what the ring needs (Linux 5.19)",
-        // Passing over: limits of the process, not of the kernel.
+        // The process has run out, not the kernel.
+        Some(errno @ (libc::EMFILE | libc::ENFILE)) => {
+            return Cause::System(io::Error::from_raw_os_error(errno));
+        }
         _ => return Cause::Unavailable(format!("io_uring can't be set up: {error}")),
     };
     Cause::Unavailable(format!("io_uring is unavailable: {why}: {error}"))

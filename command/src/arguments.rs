@@ -100,7 +100,7 @@ answers with their count, 8 bytes, the lowest first"
     #[arg(long)]
     pub unlink: bool,
     /// Stop also when the process PID ends, which started this one and must not leave it behind
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", hide = true)]
     pub parent: Option<u32>,
 }
 

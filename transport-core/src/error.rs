@@ -105,6 +105,13 @@ impl Error {
         }
     }
 
+    /// Whether it failed for want of descriptors (EMFILE, ENFILE): a matter of the moment, which
+    /// says nothing about the operation itself.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+    }
+
     /// The kind, as [`io::Error`] has it; the same on every backend (rule X2).
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {

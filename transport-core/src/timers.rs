@@ -128,7 +128,7 @@ impl Future for Sleep {
         drop(heap);
         drop(replaced);
         if first {
-            this.timers.shared.unparker.nudge();
+            this.timers.shared.unparker.nudge_after_lock();
         }
         Poll::Pending
     }

@@ -31,10 +31,17 @@ impl Unparker {
         self.parker.unpark();
     }
 
-    /// Ends the sleep only if there is one: for changes that were made under a lock which the
-    /// driver takes between falling asleep and waiting, so that it sees them by itself or is seen
-    /// asleep here.
+    /// Ends the sleep only if there is one: for changes that the driver looks at between falling
+    /// asleep and waiting.
     pub fn nudge(&self) {
+        // Orders the change, made before this, with the driver's look at it.
+        fence(Ordering::SeqCst);
+        self.nudge_after_lock();
+    }
+
+    /// [`nudge`](Self::nudge) for changes that were made under a lock which the driver takes
+    /// between falling asleep and waiting: it sees them, or is seen asleep here, without a fence.
+    pub fn nudge_after_lock(&self) {
         if self.parker.state.load(Ordering::SeqCst) == ASLEEP {
             self.unpark();
         }

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::thread;
 
+use std::time::Duration;
+
 use unix_transport::{
     AdoptOptions, Backend, Connection, Listener, Runtime, Settings, Transport, is_closed,
     is_transient,
@@ -21,7 +23,10 @@ type ListenerOf<B> = <<B as Backend>::Transport as Transport>::Listener;
 
 /// Serves until one of the `signals`, and answers the totals.
 pub(super) fn serve<B: Backend>(task: &Task, path: BytePath, signals: Signals) -> Result<Totals> {
-    let open = || Runtime::<B>::new(&Settings::default()).map_err(|error| task.unable(error));
+    // The time for what is still being sent is over when the runtime is dropped.
+    let mut settings = Settings::default();
+    settings.linger = Duration::ZERO;
+    let open = || Runtime::<B>::new(&settings).map_err(|error| task.unable(error));
     let first = open()?;
     let listener = first.transport().listen(&task.address, &task.listening)?;
     let mut workers = Vec::new();

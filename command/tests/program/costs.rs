@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::support::{Server, backends, directory};
+use crate::support::{Server, backends, directory, skip};
 
 const CONNECTIONS: usize = 10_000;
 
@@ -18,7 +18,7 @@ const MEMORY_LIMIT: u64 = 2048;
 fn ten_thousand_idle_connections_cost_little() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     if hard < CONNECTIONS as u64 + 1000 {
-        println!("skipped: {CONNECTIONS} connections need more descriptors than {hard}");
+        skip(format_args!("{CONNECTIONS} connections need more descriptors than {hard}"));
         return;
     }
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("up to the hard limit");
