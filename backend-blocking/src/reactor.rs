@@ -70,6 +70,11 @@ pub struct ParkSource {
 }
 
 impl Source for ParkSource {
+    /// A driver that sleeps on another thread holds the socket open.
+    fn end_watch(&self) {
+        self.shared.parker.unparker().nudge();
+    }
+
     fn poll_io<T>(
         &self,
         cx: &mut Context<'_>,

@@ -110,18 +110,10 @@ impl UringDriver {
         owned + noted
     }
 
-    /// Whether an `enter` would bring more: completions that overflowed, or deferred work, of
-    /// which one `enter` runs only a part.
+    /// Whether an `enter`, or reaping, would bring more.
     fn has_more(&self) -> bool {
-        let _state = self.ring.lock();
-        // SAFETY: the lock is held, so nobody else touches the submission queue's end.
-        let submissions = unsafe { self.ring.io.submission_shared() };
-        if !submissions.is_empty() || submissions.taskrun() || submissions.cq_overflow() {
-            return true;
-        }
-        drop(submissions);
         // SAFETY: only the driver reads completions.
-        !unsafe { self.ring.io.completion_shared() }.is_empty()
+        self.ring.has_more() || !unsafe { self.ring.io.completion_shared() }.is_empty()
     }
 
     /// For hosts: everything that can be had without waiting.
@@ -146,7 +138,7 @@ impl UringDriver {
         let count = self.drain()?;
         let at_most = if count > 0 { Some(Duration::ZERO) } else { at_most };
         let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
-        if limit != Some(Duration::ZERO) {
+        if limit != Some(Duration::ZERO) && !self.has_more() {
             let mut event = [PollFd::new(self.ring.parker.as_fd(), PollFlags::POLLIN)];
             let limit = limit.map(|limit| limit.as_nanos().div_ceil(1_000_000));
             let limit = limit.map_or(PollTimeout::NONE, |limit| {
@@ -191,7 +183,14 @@ impl Driver for UringDriver {
         match self.drain()? {
             // The tasks that were woken may queue more.
             1.. => Ok(Prepared::Ready),
-            0 => Ok(self.ring.parker.prepare(&self.ring.timers)),
+            0 => match self.ring.parker.prepare(&self.ring.timers) {
+                // Queued by another thread, which saw the driver awake.
+                Prepared::SleepUntil(_) if self.has_more() => {
+                    self.ring.parker.wake_up();
+                    Ok(Prepared::Ready)
+                }
+                prepared => Ok(prepared),
+            },
         }
     }
 
@@ -206,6 +205,8 @@ impl Driver for UringDriver {
             self.is_hosted.set(true);
             // Its completions would write the eventfd that it polls.
             self.ring.push_cancel(&mut self.ring.lock(), Operation::Unpark);
+            // What completed before was not told: the host must look once more.
+            self.ring.parker.unparker().unpark();
         }
         Some(event)
     }
@@ -243,7 +244,7 @@ impl Drop for UringDriver {
         if !is_drained {
             tracing::warn!("io_uring could not be drained: its memory is leaked");
             slots.iter_mut().for_each(|slot| slot.send.leak());
-            std::mem::forget(Arc::clone(&self.ring));
+            std::mem::forget(Arc::clone(&self.ring.buffers));
         } else if let Err(error) = self.ring.io.submitter().unregister_buf_ring(0) {
             tracing::debug!(%error, "the buffers stay registered until the ring closes");
         }

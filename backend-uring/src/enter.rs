@@ -38,13 +38,14 @@ impl Ring {
     }
 
     /// Submits what is queued without waiting for the next turn, if this is the driver's thread,
-    /// else wakes the driver: for cancellations, without which a closed socket stays open.
-    pub(crate) fn submit_now(&self) {
+    /// else wakes the driver: for cancellations, without which a closed socket stays open. Answers
+    /// whether everything is submitted; what is not is the next turn's.
+    pub(crate) fn submit_now(&self) -> bool {
         if self.thread.get() == Some(&thread::current().id()) {
-            // What fails now is tried again by the next turn.
-            _ = self.enter(Some(Duration::ZERO));
+            self.enter(Some(Duration::ZERO)).is_ok() && self.is_submitted()
         } else {
             self.nudge();
+            false
         }
     }
 }

@@ -101,7 +101,8 @@ impl Source for RingSource {
     /// A poll keeps the socket open, and its peers waiting, until it is cancelled.
     fn end_watch(&self) {
         if self.cancel_polls() {
-            self.ring.submit_now();
+            // What could not be submitted is the next turn's.
+            _ = self.ring.submit_now();
         }
     }
 
@@ -126,8 +127,9 @@ impl Drop for RingSource {
     fn drop(&mut self) {
         self.ring.registry.remove(self.token);
         let cancels_receive = self.abandon();
-        if self.cancel_polls() || cancels_receive {
-            self.ring.submit_now();
+        let cancels = self.cancel_polls() || cancels_receive;
+        // A queued entry names the descriptor by its number, which must not be another's by then.
+        if cancels && self.ring.submit_now() {
             self.release_descriptor();
         }
     }

@@ -122,6 +122,23 @@ impl Ring {
         (queued as u32, !state.overflow.is_empty())
     }
 
+    /// Whether an `enter` would bring more: entries that wait to be submitted, completions that
+    /// overflowed, or deferred work, of which one `enter` runs only a part.
+    pub(crate) fn has_more(&self) -> bool {
+        let state = self.lock();
+        // SAFETY: the lock is held, so nobody else touches the submission queue's end.
+        let submissions = unsafe { self.io.submission_shared() };
+        let is_queued = !state.overflow.is_empty() || !submissions.is_empty();
+        is_queued || submissions.taskrun() || submissions.cq_overflow()
+    }
+
+    /// Whether everything that was queued is submitted.
+    pub(crate) fn is_submitted(&self) -> bool {
+        let state = self.lock();
+        // SAFETY: the lock is held, so nobody else touches the submission queue's end.
+        state.overflow.is_empty() && unsafe { self.io.submission_shared() }.is_empty()
+    }
+
     /// The caller holds the lock.
     fn try_push(&self, entry: &Entry) -> bool {
         // SAFETY: all callers hold the lock, so nobody else touches the submission queue's end.

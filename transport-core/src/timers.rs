@@ -110,9 +110,11 @@ impl Future for Sleep {
         let this = &mut *self;
         let mut heap = this.timers.lock();
         if heap.ended || Instant::now() >= this.until {
-            if let Some(number) = this.number.take() {
-                heap.waiting.remove(&(this.until, number));
-            }
+            let number = this.number.take();
+            let waker = number.and_then(|number| heap.waiting.remove(&(this.until, number)));
+            drop(heap);
+            // Foreign code may run now.
+            drop(waker);
             return Poll::Ready(());
         }
         let number = *this.number.get_or_insert_with(|| {

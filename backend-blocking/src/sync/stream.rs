@@ -29,6 +29,8 @@ pub(super) struct Stream {
     descriptor_limit: usize,
     /// Bytes of a message whose descriptors were refused: the next read's.
     held: Mutex<Chunk>,
+    /// Whether there may be any.
+    holds: AtomicBool,
 }
 
 impl Stream {
@@ -38,6 +40,7 @@ impl Stream {
             closed: AtomicBool::new(false),
             descriptor_limit: descriptors.limit(),
             held: Mutex::default(),
+            holds: AtomicBool::new(false),
         }
     }
 
@@ -75,7 +78,7 @@ impl Stream {
                 match descriptors::receive(fd, &mut into, self.descriptor_limit, &mut came)? {
                     Received::Bytes(count) => Ok(count),
                     Received::Refused { bytes, error } => {
-                        *self.held() = bytes;
+                        self.hold(bytes);
                         Err(error)
                     }
                 }
@@ -173,7 +176,12 @@ impl Stream {
     }
 
     pub(super) fn hold(&self, bytes: Chunk) {
-        *self.held() = bytes;
+        let mut held = self.held();
+        *held = match held.is_empty() {
+            true => bytes,
+            false => Chunk::from([&held[..], &bytes].concat()),
+        };
+        self.holds.store(true, Ordering::Release);
     }
 
     pub(super) fn take_held(&self) -> Chunk {
@@ -181,13 +189,14 @@ impl Stream {
     }
 
     fn read_held(&self, into: &mut ReadCursor<'_>) -> io::Result<usize> {
-        if self.descriptor_limit == 0 {
+        if !self.holds.load(Ordering::Acquire) {
             return Ok(0);
         }
         self.check_open()?;
         let mut held = self.held();
         let copied = into.put(&held);
         held.advance(copied);
+        self.holds.store(!held.is_empty(), Ordering::Release);
         Ok(copied)
     }
 

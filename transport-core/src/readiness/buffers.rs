@@ -17,7 +17,30 @@ const SIZE: usize = 64 * 1024;
 /// How many buffers stay when nobody uses them.
 const KEPT: usize = 64;
 
-type Buffer = Box<[MaybeUninit<u8>]>;
+/// The memory of a box, which keeps its place while chunks point to it.
+#[derive(Debug)]
+struct Buffer(NonNull<[MaybeUninit<u8>]>);
+
+// SAFETY: it owns its memory, and gives access to it only by its own borrows and by chunks.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    fn new() -> Buffer {
+        Buffer(NonNull::from(Box::leak(Box::new_uninit_slice(SIZE))))
+    }
+
+    fn memory(&mut self) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: the memory is this value's, and no chunk points to it while it is being filled.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: `new` leaked a box; its token is free, so no chunk points to it any more.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
 
 /// The buffers of one transport. The most recently used one is used next: it is in the cache.
 #[derive(Debug, Default)]
@@ -45,11 +68,10 @@ impl Buffers {
         receive: impl FnOnce(&mut ReadCursor<'_>) -> io::Result<()>,
     ) -> io::Result<Chunk> {
         let (token, mut buffer) = self.take();
-        let mut cursor = ReadCursor::uninit(&mut buffer);
+        let mut cursor = ReadCursor::uninit(buffer.memory());
         let received = receive(&mut cursor);
         let length = cursor.filled_len();
-        // The memory of a box does not move with the box.
-        let start = NonNull::from(&mut *buffer).cast::<u8>();
+        let start = buffer.0.cast::<u8>();
         self.lock().places[token] = Some(buffer);
         if received.is_err() || length == 0 {
             self.give_back(token as u64);
@@ -73,7 +95,7 @@ impl Buffers {
             inner.places.len() - 1
         });
         drop(inner);
-        (token, Box::new_uninit_slice(SIZE))
+        (token, Buffer::new())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

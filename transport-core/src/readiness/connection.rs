@@ -81,8 +81,11 @@ impl<R: Reactor> CloseTarget for Shared<R> {
     }
 
     fn drain(&self) {
-        // As above.
-        _ = socket::shutdown(self.as_fd(), Shutdown::Read);
+        // Released, the socket is somebody else's.
+        if !self.is_closed() {
+            // As above.
+            _ = socket::shutdown(self.as_fd(), Shutdown::Read);
+        }
     }
 
     fn is_closed(&self) -> bool {

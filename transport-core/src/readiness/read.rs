@@ -84,8 +84,7 @@ impl<R: Reactor> ReadyReadHalf<R> {
         mut attempt: impl FnMut(&Shared<R>, BorrowedFd<'_>) -> io::Result<Progress<T>>,
     ) -> Poll<io::Result<T>> {
         let Self { shared, deadline, .. } = self;
-        let mut attempt =
-            |fd: BorrowedFd<'_>| attempt(shared, fd).map_err(|e| shared.short_reads.failed(e));
+        let mut attempt = |fd: BorrowedFd<'_>| attempt(shared, fd);
         match shared.poll_io(cx, Interest::Read, &mut attempt) {
             Poll::Pending => {
                 deadline.poll_or_attempt(cx, &shared.context.reactor, || attempt(shared.as_fd()))

@@ -1,0 +1,82 @@
+//! What can go wrong only on a ring: queued entries that name a descriptor by its number, and hosts
+//! that ask for the ring's eventfd late.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use backend_uring::Uring;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use transport_core::{
+    AdoptOptions, Backend, Driver, PollRead, Prepared, Runtime, Settings, Transport,
+};
+
+/// A receive that is queued, and not submitted yet, when its connection is dropped: whoever gets
+/// the descriptor's number next keeps all its bytes.
+#[test]
+fn a_dropped_receive_takes_nothing_from_the_next_connection() {
+    let mut runtime = Runtime::<Uring>::new(&Settings::default()).expect("io_uring works here");
+    let transport = runtime.transport().clone();
+    let options = AdoptOptions::new();
+    // Before the first turn nothing can be submitted.
+    let (mut dropped, far_end) = transport.pair(&options).expect("a pair");
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(dropped.poll_recv(&mut cx).is_pending());
+    drop((dropped, far_end));
+    let pairs: Vec<_> = (0..4).map(|_| UnixStream::pair().expect("a pair")).collect();
+    for (one, _) in &pairs {
+        (&*one).write_all(b"mine").expect("connected");
+    }
+    let handle = runtime.handle();
+    runtime.block_on(handle.sleep(Duration::from_millis(5)));
+    for (_, other) in &pairs {
+        other.set_nonblocking(true).expect("sockets can be non-blocking");
+        let mut buf = [0; 8];
+        assert_eq!((&*other).read(&mut buf).expect("nobody else read it"), 4);
+    }
+}
+
+/// A host that prepares first and asks for the descriptor then misses nothing.
+#[test]
+fn a_host_may_ask_for_the_descriptor_after_preparing() {
+    let (transport, mut driver) = Uring::open(&Settings::default()).expect("io_uring works here");
+    let (mut connection, peer) = transport.pair(&AdoptOptions::new()).expect("a pair");
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(connection.poll_recv(&mut cx).is_pending());
+    for _ in 0..5 {
+        if let Prepared::SleepUntil(_) = driver.prepare().expect("it prepares") {
+            break;
+        }
+    }
+    transport_core::socket::send(std::os::fd::AsFd::as_fd(&peer), b"x").expect("connected");
+    loop {
+        let event = driver.wait_fd().expect("a ring can be nested");
+        let mut asked = [PollFd::new(event, PollFlags::POLLIN)];
+        assert_eq!(poll(&mut asked, PollTimeout::from(5000u16)).expect("it polls"), 1, "lost");
+        driver.dispatch().expect("it dispatches");
+        if connection.poll_recv(&mut cx).is_ready() {
+            break;
+        }
+        while driver.prepare().expect("it prepares") == Prepared::Ready {}
+    }
+}
+
+/// More requests than the submission queue has room for, all queued before a host prepares.
+#[test]
+fn a_host_does_not_sleep_while_entries_wait() {
+    let mut settings = Settings::default();
+    settings.events = 8;
+    let (transport, mut driver) = Uring::open(&settings).expect("io_uring works here");
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut pairs: Vec<_> =
+        (0..60).map(|_| transport.pair(&AdoptOptions::new()).expect("a pair")).collect();
+    for (one, other) in &mut pairs {
+        assert!(one.poll_recv(&mut cx).is_pending());
+        transport_core::socket::send(std::os::fd::AsFd::as_fd(other), b"x").expect("connected");
+    }
+    while driver.prepare().expect("it prepares") == Prepared::Ready {}
+    for (one, _) in &mut pairs {
+        assert!(one.poll_recv(&mut cx).is_ready(), "every request was submitted");
+    }
+}
