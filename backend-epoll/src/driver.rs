@@ -96,8 +96,7 @@ fn said(flags: EpollFlags) -> Event {
     Event {
         read: flags.contains(EpollFlags::EPOLLIN),
         write: flags.contains(EpollFlags::EPOLLOUT),
-        // A read also ends short at an out-of-band byte, and more may follow (case 107).
-        read_closed: flags.intersects(EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI),
+        read_closed: flags.contains(EpollFlags::EPOLLRDHUP),
         hangup: flags.intersects(EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR),
         urgent: flags.contains(EpollFlags::EPOLLPRI),
         spent: None,

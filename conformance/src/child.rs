@@ -20,6 +20,8 @@ pub(crate) const DIRECTORY: &str = "CONFORMANCE_DIRECTORY";
 pub(crate) const SKIPPED: u8 = 77;
 /// What the line with the reason of a skip begins with.
 pub(crate) const SKIP: &str = "SKIP ";
+/// What a line begins with that the summary shows also if the case passes.
+pub(crate) const NOTE: &str = "NOTE ";
 /// The exit code of a failed case: that of a Rust program that panicked.
 const FAILED: u8 = 101;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use transport_core::{Address, Backend, Runtime};
 
-use crate::child::{DIRECTORY, ROLE};
+use crate::child::{DIRECTORY, NOTE, ROLE};
 use crate::fixture::{DriverOf, Fixture, TransportOf};
 
 /// The surroundings of one case, in its own process.
@@ -96,6 +96,11 @@ impl<F: Fixture> Context<F> {
         let mut runtime = self.runtime();
         let transport = runtime.transport().clone();
         runtime.block_on(body(transport))
+    }
+
+    /// Says what the case measured: the run's summary shows it, also if the case passes.
+    pub fn note(&self, text: impl std::fmt::Display) {
+        println!("{NOTE}{text}");
     }
 
     /// Which part this process plays, if the case started it with [`role_command`](Self::role_command).

@@ -38,6 +38,7 @@
 //! |---|---|
 //! | `CONFORMANCE_STRICT=1` | a skipped case fails |
 //! | `CONFORMANCE_WATCHDOG=5` | seconds after which a case counts as hung; the default is 20 |
+//! | `CONFORMANCE_SEED=7` | repeats a run of case 167, which prints its seed |
 
 mod case;
 pub mod cases;

@@ -16,21 +16,27 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::child::{CASE, DIRECTORY, SKIP, SKIPPED};
+use crate::child::{CASE, DIRECTORY, NOTE, SKIP, SKIPPED};
 use crate::runner::Verdict;
 
 /// The longest directory whose name leaves room for the paths that cases make in it.
 const LONGEST_DIRECTORY: usize = 48;
 
-/// Runs the case of this name in a child process, at most as long as the watchdog allows.
-pub(crate) fn run(name: &str, watchdog: Duration, capture: bool) -> Verdict {
-    match try_run(name, watchdog, capture) {
-        Ok(verdict) => verdict,
-        Err(error) => Verdict::Failed(format!("the case could not be started: {error}")),
-    }
+/// How a case's process ended, and what the case noted meanwhile.
+pub(crate) struct Ended {
+    pub(crate) verdict: Verdict,
+    pub(crate) notes: Vec<String>,
 }
 
-fn try_run(name: &str, watchdog: Duration, capture: bool) -> io::Result<Verdict> {
+/// Runs the case of this name in a child process, at most as long as the watchdog allows.
+pub(crate) fn run(name: &str, watchdog: Duration, capture: bool) -> Ended {
+    try_run(name, watchdog, capture).unwrap_or_else(|error| {
+        let verdict = Verdict::Failed(format!("the case could not be started: {error}"));
+        Ended { verdict, notes: Vec::new() }
+    })
+}
+
+fn try_run(name: &str, watchdog: Duration, capture: bool) -> io::Result<Ended> {
     let directory = short_temporary_directory()?;
     let mut output = tempfile::tempfile()?;
     let mut command = Command::new(std::env::current_exe()?);
@@ -55,11 +61,14 @@ fn try_run(name: &str, watchdog: Duration, capture: bool) -> io::Result<Verdict>
     let status = child.wait()?;
     restore_permissions(directory.path());
     let output = read_all(&mut output)?;
+    let notes = output.lines().filter_map(|line| line.strip_prefix(NOTE));
+    let notes = notes.map(str::to_owned).collect();
     if let Some(threads) = hung {
         let seconds = watchdog.as_secs_f32();
-        return Ok(Verdict::Failed(format!("hung: killed after {seconds} s\n{threads}{output}")));
+        let verdict = Verdict::Failed(format!("hung: killed after {seconds} s\n{threads}{output}"));
+        return Ok(Ended { verdict, notes });
     }
-    Ok(judge(status, output))
+    Ok(Ended { verdict: judge(status, output), notes })
 }
 
 fn judge(status: ExitStatus, output: String) -> Verdict {

@@ -13,7 +13,7 @@ use crate::cases;
 use crate::child;
 use crate::context::Context;
 use crate::fixture::Fixture;
-use crate::process;
+use crate::process::{self, Ended};
 
 /// Runs every case against `F`: the whole `main` of a test target with `harness = false`.
 #[must_use]
@@ -63,6 +63,8 @@ pub struct CaseReport {
     pub name: String,
     /// How it ended.
     pub verdict: Verdict,
+    /// What it measured, where it said so.
+    pub notes: Vec<String>,
 }
 
 /// What bounds a run.
@@ -175,9 +177,9 @@ impl Suite {
                     loop {
                         let next = locked(&take).recv();
                         let Ok((group, id, name, alone)) = next else { return };
-                        let verdict =
+                        let Ended { verdict, notes } =
                             gated(&gate, alone, || process::run(&name, limits.watchdog, true));
-                        locked(&report).push(CaseReport { group, id, name, verdict });
+                        locked(&report).push(CaseReport { group, id, name, verdict, notes });
                     }
                 });
             }
@@ -196,8 +198,9 @@ fn trial(
     let (gate, reports) = (Arc::clone(gate), Arc::clone(reports));
     let Entry { group, id, name, alone, .. } = entry;
     Trial::ignorable_test(name.clone(), move || {
-        let verdict = gated(&gate, alone, || process::run(&name, limits.watchdog, capture));
-        locked(&reports).push(CaseReport { group, id, name, verdict: verdict.clone() });
+        let Ended { verdict, notes } =
+            gated(&gate, alone, || process::run(&name, limits.watchdog, capture));
+        locked(&reports).push(CaseReport { group, id, name, verdict: verdict.clone(), notes });
         match verdict {
             Verdict::Passed => Ok(Completion::Completed),
             Verdict::Skipped(reason) if limits.strict => {
@@ -228,6 +231,11 @@ fn print_summary(report: &[CaseReport], not_applicable: &BTreeMap<String, usize>
     for skipped in report {
         if let Verdict::Skipped(reason) = &skipped.verdict {
             println!("SKIP {}: {reason}", skipped.name);
+        }
+    }
+    for case in report {
+        for note in &case.notes {
+            println!("NOTE {}: {note}", case.name);
         }
     }
     for (group, not_applicable) in not_applicable {

@@ -66,6 +66,8 @@ fn too_many_open_files_later_is_said_once_and_loses_nobody() {
         for client in &mut clients {
             client.write_all(b"hello").expect("it waits in the queue");
         }
+        // All of them are open: there are more than it has descriptors for.
+        server.wait_for_an_error();
         // First in, first out: those at the front are served, and make room for the others.
         for mut client in clients {
             let mut echo = [0; 5];

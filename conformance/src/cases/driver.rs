@@ -72,6 +72,12 @@ fn wake_from_another_thread<F: Fixture>(cx: &mut Context<F>) {
     const ROUNDS: usize = 2000;
     let (_transport, mut driver) = cx.open();
     let unparker = driver.unparker();
+    // While the driver is awake an unparker keeps it from falling asleep; if it did not, this turn
+    // would never end.
+    for _ in 0..3 {
+        unparker.unpark();
+        driver.turn(None).expect("the driver turns");
+    }
     let sleeper = Sleeper::this_thread();
     let (ask, asked) = mpsc::channel();
     let answered = Arc::new(AtomicUsize::new(0));

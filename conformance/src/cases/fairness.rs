@@ -50,7 +50,9 @@ fn endless_sender_is_no_burden<F: Fixture>(cx: &mut Context<F>) {
             answer
         }));
         let path = if owned { "owned" } else { "borrowed" };
-        println!("{path} path: p99 {alone:?} without and {burdened:?} with an endless sender");
+        cx.note(format_args!(
+            "{path} path: p99 {alone:?} without and {burdened:?} with an endless sender"
+        ));
         assert!(
             burdened <= 2 * alone + RESOLUTION,
             "{path} path: one endless sender may at most double the others' p99, from {alone:?}: {burdened:?}"

@@ -5,8 +5,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use async_task::{Runnable, Task};
 use slab::Slab;
@@ -82,10 +83,7 @@ impl Shared {
         let listed = Listed { shared: Arc::clone(self), place: entry.key() };
         // A cycle while the task is not done; the executor's drop breaks it.
         let queue = Arc::clone(self);
-        let future = async move {
-            let _listed = listed;
-            future.await
-        };
+        let future = Tracked { future, _listed: listed };
         let (runnable, task) = async_task::spawn(future, move |task| queue.push(task));
         entry.insert(runnable.waker());
         drop(tasks);
@@ -107,6 +105,24 @@ impl Shared {
         if is_first {
             self.unparker.unpark();
         }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A task's future and its place on the list. (An `async` block of the two would hold the
+    /// future twice.)
+    struct Tracked<F> {
+        #[pin]
+        future: F,
+        _listed: Listed,
+    }
+}
+
+impl<F: Future> Future for Tracked<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().future.poll(cx)
     }
 }
 

@@ -1,11 +1,13 @@
 //! A server under test.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::time::ClockId;
 use nix::unistd::Pid;
@@ -66,6 +68,14 @@ impl Server {
     /// The line that said that it listens.
     pub(crate) fn announced(&self) -> &str {
         &self.announced
+    }
+
+    /// Waits until it has said something on standard error.
+    pub(crate) fn wait_for_an_error(&self) {
+        let errors = self.child.stderr.as_ref().expect("piped");
+        let mut asked = [PollFd::new(errors.as_fd(), PollFlags::POLLIN)];
+        let patience = PollTimeout::try_from(super::PATIENCE).expect("a short time");
+        assert_eq!(poll(&mut asked, patience).expect("it polls"), 1, "it says nothing");
     }
 
     pub(crate) fn pid(&self) -> Pid {

@@ -30,7 +30,7 @@ pub(super) fn cases<F: Fixture>() -> Vec<Case<F>> {
 fn random_cancellation<F: Fixture>(cx: &mut Context<F>) {
     let given = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| fastrand::u64(..));
-    println!("{}: seed {seed}; {SEED}={seed} repeats it", F::NAME);
+    cx.note(format_args!("{SEED}={seed} repeats this run"));
     let mut random = Rng::with_seed(seed);
     let mut tally = Tally::default();
     cx.run(async |transport| {
@@ -40,7 +40,7 @@ fn random_cancellation<F: Fixture>(cx: &mut Context<F>) {
         arrivals::connects(cx, &transport, &mut random, &mut tally).await;
         no_more_descriptors_than(&before).await;
     });
-    println!("{}: {tally}", F::NAME);
+    cx.note(&tally);
     tally.assert_enough();
 }
 
