@@ -18,7 +18,7 @@ use transport::Synchronous;
 struct OnSynchronousFace;
 
 impl Fixture for OnSynchronousFace {
-    const NAME: &'static str = "blocking_sync";
+    const NAME: &'static str = "blocking-sync";
     type Backend = Face;
 
     fn capabilities() -> Capabilities {
