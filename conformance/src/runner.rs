@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use transport_core::{Availability, Backend};
 
 use crate::case::{Case, Outcome};
 use crate::cases;
@@ -121,7 +122,10 @@ impl Suite {
                 id: case.id,
                 name: format!("{group}::{}", case.label()),
                 alone: case.needs.alone,
-                run: Box::new(move || (case.run)(&mut Context::new())),
+                run: Box::new(move || match F::Backend::probe() {
+                    Availability::Yes(_) => (case.run)(&mut Context::new()),
+                    Availability::No(why) => Outcome::skip(why),
+                }),
             });
         }
         self
