@@ -13,13 +13,15 @@ use transport_core::timers::Sleep;
 use transport_core::unparker::Parker;
 use transport_core::{Closer, Interest, Progress, Reactor, SharedFd, Source, Timers};
 
-/// Every event that a socket can have, told once each time it happens (`epoll(7)`).
+/// What is told of every socket, once each time it happens (`epoll(7)`); its end is always told.
 const EVENTS: EpollFlags = EpollFlags::EPOLLIN
-    .union(EpollFlags::EPOLLOUT)
     .union(EpollFlags::EPOLLRDHUP)
     .union(EpollFlags::EPOLLPRI)
-    .union(EpollFlags::EPOLLPRI)
     .union(EpollFlags::EPOLLET);
+
+/// What is told of one whose writer has waited. Not before: a stream socket becomes writable, to
+/// epoll, with each message that its peer takes out, and nobody would want to know.
+const EVENTS_OF_A_WRITER: EpollFlags = EVENTS.union(EpollFlags::EPOLLOUT);
 
 /// No source has this token.
 pub(crate) const UNPARK: u64 = u64::MAX;
@@ -104,7 +106,14 @@ impl Source for EpollSource {
         interest: Interest,
         mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
     ) -> Poll<io::Result<T>> {
-        self.readiness.poll_io(cx, interest, || attempt(self.fd.as_fd()), || {})
+        let arm = || {
+            if interest == Interest::Write && self.readiness.ask(interest) {
+                let mut event = EpollEvent::new(EVENTS_OF_A_WRITER, self.token.bits());
+                // ENOENT means that the watch has ended. Nothing else can be wrong with it.
+                _ = self.shared.epoll.modify(&self.fd, &mut event);
+            }
+        };
+        self.readiness.poll_io(cx, interest, || attempt(self.fd.as_fd()), arm)
     }
 }
 

@@ -4,7 +4,7 @@
 //! the descriptor not ready any more. So a busy connection makes one system call per read.
 
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use atomic_waker::AtomicWaker;
@@ -12,20 +12,11 @@ use atomic_waker::AtomicWaker;
 use crate::error::driver_gone;
 use crate::reactor::{Interest, Progress};
 
-const READ: u32 = 1;
-const WRITE: u32 = 2;
 /// A short read does not mean that nothing follows: the peer has hung up or shut down, or it once
 /// sent an out-of-band byte, at which reads stop.
-const UNSURE: u32 = 4;
+const UNSURE: u8 = 1;
 /// The driver is gone.
-const ENDED: u32 = 8;
-/// The kernel was asked to tell when reading works, or writing, and has not told yet: for reactors
-/// that must ask (the ring).
-const READ_ASKED: u32 = 16;
-const WRITE_ASKED: u32 = 32;
-/// Counts events above the flags, so that an event between an attempt and its answer is not
-/// forgotten with the readiness of before.
-const EVENT: u32 = 64;
+const ENDED: u8 = 2;
 
 /// How many attempts in a row may succeed before their task lets the others have a turn: a reader
 /// that is slower than its sender would otherwise never wait (case 166).
@@ -53,73 +44,109 @@ pub struct Event {
 ///
 /// It begins as ready for everything: the first attempt finds out, and saves waiting for an event
 /// where data is already there.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CachedReadiness {
-    state: AtomicU32,
-    reader: AtomicWaker,
-    writer: AtomicWaker,
-    /// Attempts that succeeded in a row, by direction.
-    streaks: [AtomicU32; 2],
+    reading: Direction,
+    writing: Direction,
+    /// [`UNSURE`], [`ENDED`].
+    flags: AtomicU8,
 }
 
-impl Default for CachedReadiness {
-    fn default() -> CachedReadiness {
-        CachedReadiness {
-            state: AtomicU32::new(READ | WRITE),
-            reader: AtomicWaker::new(),
-            writer: AtomicWaker::new(),
-            streaks: [AtomicU32::new(0), AtomicU32::new(0)],
+/// What is known of one direction, and who waits for it.
+///
+/// Each field but the waker has one writer, so a busy connection needs no read-modify-write here.
+#[derive(Debug)]
+struct Direction {
+    /// How many events there were. Written by the driver.
+    events: AtomicUsize,
+    /// How many there were when an attempt last found nothing more to do: the direction is ready
+    /// if there were others since. Written by whoever makes the attempts.
+    spent: AtomicUsize,
+    /// Attempts that succeeded in a row. Written by whoever makes them.
+    streak: AtomicU32,
+    /// The kernel was asked to tell, and has not told yet: for reactors that must ask. Set by
+    /// whoever waits, and taken back by the driver.
+    asked: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Default for Direction {
+    fn default() -> Direction {
+        Direction {
+            events: AtomicUsize::new(1),
+            spent: AtomicUsize::new(0),
+            streak: AtomicU32::new(0),
+            asked: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
         }
+    }
+}
+
+impl Direction {
+    /// Notes an event; by the driver.
+    fn note(&self, is_spent: bool, woken: &mut Vec<Waker>) {
+        if is_spent {
+            // Before the event, so that whoever sees it asks again.
+            self.asked.store(false, Ordering::Relaxed);
+        }
+        let events = self.events.load(Ordering::Relaxed);
+        self.events.store(events.wrapping_add(1), Ordering::Release);
+        woken.extend(self.waker.take());
+    }
+
+    /// Remembers that an attempt found nothing more to do, when there had been `seen` events.
+    fn spend(&self, seen: usize) {
+        self.spent.store(seen, Ordering::Relaxed);
+    }
+
+    fn is_ready(&self, seen: usize) -> bool {
+        seen != self.spent.load(Ordering::Relaxed)
     }
 }
 
 impl CachedReadiness {
-    /// For drivers: notes an event, and puts those whom it concerns into `woken`.
-    pub fn note(&self, event: Event, woken: &mut Vec<Waker>) {
+    /// For drivers, by one thread at a time ([`Registry::note`](super::Registry::note) sees to
+    /// that): notes an event, and puts those whom it concerns into `woken`.
+    pub(super) fn note(&self, event: Event, woken: &mut Vec<Waker>) {
+        if event.read_closed || event.hangup || event.urgent {
+            // Before the events below, so that whoever sees them sees this.
+            self.flags.fetch_or(UNSURE, Ordering::Relaxed);
+        }
         // Whoever waits for a request that is over must try, and ask again: io_uring ends a poll
         // for writing when the peer only shuts its own writing down.
         let is_spent = |interest| event.spent == Some(interest);
-        let read = event.read || event.read_closed || event.hangup || is_spent(Interest::Read);
-        let write = event.write || event.hangup || is_spent(Interest::Write);
-        let mut flags = 0;
-        flags |= if read { READ } else { 0 };
-        flags |= if write { WRITE } else { 0 };
-        flags |= if event.read_closed || event.hangup || event.urgent { UNSURE } else { 0 };
-        let spent = event.spent.map_or(0, asked_flag);
-        let note = |state: u32| Some((state & !spent).wrapping_add(EVENT) | flags);
-        // The closure never answers `None`, so this can't fail.
-        _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, note);
-        if read {
-            woken.extend(self.reader.take());
+        let (read_spent, write_spent) = (is_spent(Interest::Read), is_spent(Interest::Write));
+        if event.read || event.read_closed || event.hangup || event.urgent || read_spent {
+            self.reading.note(read_spent, woken);
         }
-        if write {
-            woken.extend(self.writer.take());
+        if event.write || event.hangup || write_spent {
+            self.writing.note(write_spent, woken);
         }
     }
 
     /// For drivers that end: whoever waits, or tries later, gets an error.
-    pub fn end(&self) {
-        self.state.fetch_or(ENDED, Ordering::AcqRel);
-        self.reader.wake();
-        self.writer.wake();
+    pub(super) fn end(&self) {
+        self.flags.fetch_or(ENDED, Ordering::Release);
+        self.reading.waker.wake();
+        self.writing.waker.wake();
     }
 
     /// Notes that the kernel is asked about `interest`; `false` if it was asked already, and has
     /// not answered.
     pub fn ask(&self, interest: Interest) -> bool {
-        let asked = asked_flag(interest);
-        self.state.fetch_or(asked, Ordering::AcqRel) & asked == 0
+        !self.direction(interest).asked.swap(true, Ordering::AcqRel)
     }
 
     /// Whether the kernel was asked about `interest` and has not answered.
     pub fn is_asked(&self, interest: Interest) -> bool {
-        self.state.load(Ordering::Acquire) & asked_flag(interest) != 0
+        self.direction(interest).asked.load(Ordering::Acquire)
     }
 
     /// Whether `interest` is known not to be ready: what a driver must watch for.
     #[must_use]
     pub fn is_awaited(&self, interest: Interest) -> bool {
-        self.state.load(Ordering::Acquire) & flag(interest) == 0
+        let direction = self.direction(interest);
+        !direction.is_ready(direction.events.load(Ordering::Relaxed))
     }
 
     /// [`Source::poll_io`](crate::Source::poll_io) over this. `arm` is called each time before
@@ -135,71 +162,54 @@ impl CachedReadiness {
         mut attempt: impl FnMut() -> io::Result<Progress<T>>,
         arm: impl Fn(),
     ) -> Poll<io::Result<T>> {
-        let streak = &self.streaks[interest as usize];
-        let successes = streak.load(Ordering::Relaxed);
-        streak.store(0, Ordering::Relaxed);
+        let direction = self.direction(interest);
+        let successes = direction.streak.load(Ordering::Relaxed);
+        direction.streak.store(0, Ordering::Relaxed);
         if successes == LONGEST_STREAK {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         loop {
-            let mut seen = self.state.load(Ordering::Acquire);
-            if seen & (flag(interest) | ENDED) == 0 {
+            let (mut seen, mut flags) = self.look(direction);
+            if !direction.is_ready(seen) && flags & ENDED == 0 {
                 arm();
-                match interest {
-                    Interest::Read => self.reader.register(cx.waker()),
-                    Interest::Write => self.writer.register(cx.waker()),
-                }
+                direction.waker.register(cx.waker());
                 // An event after the first look found no waker to wake.
-                seen = self.state.load(Ordering::Acquire);
-                if seen & (flag(interest) | ENDED) == 0 {
+                (seen, flags) = self.look(direction);
+                if !direction.is_ready(seen) && flags & ENDED == 0 {
                     return Poll::Pending;
                 }
             }
-            if seen & ENDED != 0 {
+            if flags & ENDED != 0 {
                 return Poll::Ready(Err(driver_gone()));
             }
             match attempt() {
-                Ok(Progress::Done(value)) => {
-                    streak.store(successes + 1, Ordering::Relaxed);
+                Ok(Progress::Drained(value)) if flags & UNSURE == 0 => {
+                    direction.spend(seen);
                     return Poll::Ready(Ok(value));
                 }
-                Ok(Progress::Drained(value)) => {
-                    match seen & UNSURE {
-                        0 => self.forget(interest, seen),
-                        _ => streak.store(successes + 1, Ordering::Relaxed),
-                    }
+                Ok(Progress::Done(value) | Progress::Drained(value)) => {
+                    direction.streak.store(successes + 1, Ordering::Relaxed);
                     return Poll::Ready(Ok(value));
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.forget(interest, seen),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => direction.spend(seen),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Poll::Ready(Err(e)),
             }
         }
     }
 
-    /// Forgets a readiness, unless there was an event since `seen`.
-    fn forget(&self, interest: Interest, seen: u32) {
-        let forget = |now: u32| {
-            let no_event = (now ^ seen) & (UNSURE | ENDED | !(EVENT - 1)) == 0;
-            no_event.then_some(now & !flag(interest))
-        };
-        // If there was one, the readiness stays, and the next attempt finds out.
-        _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, forget);
+    /// How many events there were, and the flags as of then or later.
+    fn look(&self, direction: &Direction) -> (usize, u8) {
+        let events = direction.events.load(Ordering::Acquire);
+        (events, self.flags.load(Ordering::Acquire))
     }
-}
 
-fn flag(interest: Interest) -> u32 {
-    match interest {
-        Interest::Read => READ,
-        Interest::Write => WRITE,
-    }
-}
-
-fn asked_flag(interest: Interest) -> u32 {
-    match interest {
-        Interest::Read => READ_ASKED,
-        Interest::Write => WRITE_ASKED,
+    fn direction(&self, interest: Interest) -> &Direction {
+        match interest {
+            Interest::Read => &self.reading,
+            Interest::Write => &self.writing,
+        }
     }
 }
 

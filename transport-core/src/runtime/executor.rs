@@ -1,7 +1,9 @@
 //! The run queue: tasks of `async-task`, in the order in which they were woken.
 //!
 //! The tasks may be woken from any thread; they run on the thread that calls [`Executor::run`].
+//! What is woken on that thread, which is nearly everything, needs no lock.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
@@ -45,12 +47,22 @@ impl Executor {
         &self.shared
     }
 
+    /// Makes this thread the one that runs these tasks, until the answer is dropped.
+    pub(super) fn enter(&self) -> Entered {
+        let local = Local { of: Arc::as_ptr(&self.shared), woken: VecDeque::new() };
+        Entered { shared: Arc::clone(&self.shared), outer: LOCAL.replace(local) }
+    }
+
     /// Runs every task that is woken now, once; those that wake meanwhile are the next call's.
     /// Answers how many ran.
     pub(super) fn run(&mut self) -> usize {
         // Something is left where a task panicked.
         if self.batch.is_empty() {
             std::mem::swap(&mut self.batch, &mut lock(&self.shared.queue).woken);
+            LOCAL.with_borrow_mut(|local| match self.batch.is_empty() {
+                true => std::mem::swap(&mut self.batch, &mut local.woken),
+                false => self.batch.append(&mut local.woken),
+            });
         }
         let count = self.batch.len();
         while let Some(task) = self.batch.pop_front() {
@@ -92,6 +104,7 @@ impl Shared {
     }
 
     fn push(&self, task: Runnable) {
+        let Some(task) = self.push_here(task) else { return };
         let mut queue = lock(&self.queue);
         if queue.ended {
             // Foreign code runs when the future is dropped.
@@ -105,6 +118,52 @@ impl Shared {
         if is_first {
             self.unparker.unpark();
         }
+    }
+
+    /// Gives the task back if this is not the thread that runs it.
+    fn push_here(&self, task: Runnable) -> Option<Runnable> {
+        let mut task = Some(task);
+        // An error means that the thread is ending, and runs nothing any more.
+        _ = LOCAL.try_with(|local| {
+            let mut local = local.borrow_mut();
+            if std::ptr::eq(local.of, self) {
+                if local.woken.is_empty() {
+                    self.unparker.unpark();
+                }
+                local.woken.extend(task.take());
+            }
+        });
+        task
+    }
+}
+
+thread_local! {
+    static LOCAL: RefCell<Local> = const { RefCell::new(Local::NONE) };
+}
+
+/// The runtime that runs on a thread, and its tasks that were woken there.
+struct Local {
+    /// Only compared: it is alive while it is here.
+    of: *const Shared,
+    woken: VecDeque<Runnable>,
+}
+
+impl Local {
+    const NONE: Local = Local { of: std::ptr::null(), woken: VecDeque::new() };
+}
+
+/// Ends [`Executor::enter`] when dropped: what is still to run can then be run on any thread.
+pub(super) struct Entered {
+    shared: Arc<Shared>,
+    /// Whoever ran on this thread before: runtimes can be nested.
+    outer: Local,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let outer = std::mem::replace(&mut self.outer, Local::NONE);
+        let mut left = LOCAL.replace(outer).woken;
+        lock(&self.shared.queue).woken.append(&mut left);
     }
 }
 

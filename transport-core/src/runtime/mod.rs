@@ -97,6 +97,7 @@ impl<B: Backend> Runtime<B> {
         let waker = Waker::from(Arc::clone(&root));
         let mut future = pin!(future);
         let mut output = None;
+        let _entered = executor.enter();
         loop {
             // Every wake before this is seen below; one after it keeps the driver awake.
             unparker.reset();
