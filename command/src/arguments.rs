@@ -9,6 +9,7 @@ use clap::{Args, Parser, ValueEnum};
 use unix_transport::Address;
 
 use crate::failure::{Failure, Result};
+use crate::measure::generator::process;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,6 +63,9 @@ pub enum Subcommand {
     Connect(ConnectOptions),
     /// Compare the backends on this machine
     Compare(CompareOptions),
+    /// Load a server as standard input says, for a process that measures
+    #[command(hide = true)]
+    Generate(process::Options),
 }
 
 /// How to serve.

@@ -36,6 +36,7 @@ pub fn run() -> ExitCode {
         Some(Subcommand::Serve(options)) => serve::run(&options),
         Some(Subcommand::Connect(options)) => connect::run(&options),
         Some(Subcommand::Compare(options)) => compare::run(&options),
+        Some(Subcommand::Generate(options)) => measure::generator::process::serve(&options),
         None => compare::run(&arguments.compare),
     };
     done.map_or_else(|failure| failure.report(), |()| ExitCode::SUCCESS)

@@ -18,9 +18,9 @@ use crate::output;
 
 /// What each backend is measured with.
 const WORKLOADS: [Workload; 4] = [
-    Workload::PingPong { connections: 1, message_bytes: 64 },
-    Workload::PingPong { connections: 16, message_bytes: 64 },
-    Workload::PingPong { connections: 128, message_bytes: 64 },
+    Workload::PingPong { connections: 1, message_bytes: 64, depth: 1 },
+    Workload::PingPong { connections: 16, message_bytes: 64, depth: 1 },
+    Workload::PingPong { connections: 128, message_bytes: 64, depth: 1 },
     Workload::Stream { chunk_bytes: 256 * 1024 },
 ];
 
@@ -38,7 +38,7 @@ pub fn run(options: &CompareOptions) -> Result<()> {
 
     let total = Duration::from_secs(options.seconds.into());
     let plan = Plan::within(total / WORKLOADS.len() as u32, line_up.servers().len());
-    let bar = output::progress(plan.slices(line_up.servers().len()) * WORKLOADS.len());
+    let bar = output::progress(plan.steps(line_up.servers().len()) * WORKLOADS.len());
     let mut measured = Vec::new();
     for workload in WORKLOADS {
         bar.set_message(workload.to_string());

@@ -120,8 +120,8 @@ impl Row {
         Some(Row {
             workload,
             backend: backend.to_owned(),
-            round_trips_per_second: workload.is_ping_pong().then_some(round_trips),
-            latency_microseconds: workload.is_ping_pong().then_some(latency),
+            round_trips_per_second: workload.has_round_trips().then_some(round_trips),
+            latency_microseconds: workload.has_round_trips().then_some(latency),
             messages_per_cpu_second: figure(Slice::messages_per_cpu_second)?,
             gigabytes_per_second: figure(Slice::gigabytes_per_second)?,
         })

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::cores::Cores;
 use super::interruption::Interruption;
+use super::limits;
 use super::server::Server;
 use crate::failure::{Failure, Result};
 
@@ -19,7 +20,8 @@ pub struct LineUp {
 
 impl LineUp {
     /// Starts a server for each name and command, which gets the path to listen at as its last
-    /// argument, on the servers' core. This thread is on the generator's core afterwards.
+    /// argument, on the servers' core. They may open as many files as the system allows. This
+    /// thread is on the generators' core afterwards.
     ///
     /// # Errors
     /// Those of [`Server::start`], of the directory and of the cores; an interruption.
@@ -28,6 +30,7 @@ impl LineUp {
         cores: Cores,
         interruption: &Interruption,
     ) -> Result<LineUp> {
+        limits::raise_open_files()?;
         let pinned = |error| Failure::new("move to a core", error);
         let directory = tempfile::Builder::new().prefix("unix-transport-").tempdir();
         let directory =

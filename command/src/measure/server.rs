@@ -18,6 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
+use super::accounting::{self, Switches};
 use crate::failure::{Failure, Result};
 
 /// How long a server may take until it listens, and to stop.
@@ -88,6 +89,46 @@ impl Server {
             Failure::new(format_args!("read the CPU time of {}", self.name), errno)
         })?;
         Ok(Duration::from(now))
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        pid(&self.child)
+    }
+
+    /// Its resident memory in bytes.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn resident_bytes(&mut self) -> Result<u64> {
+        accounting::resident_bytes(self.pid()).map_err(|error| self.explain(&error))
+    }
+
+    /// How often its threads were switched out so far.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn switches(&mut self) -> Result<Switches> {
+        Switches::of(self.pid()).map_err(|error| self.explain(&error))
+    }
+
+    /// Waits until it uses no CPU time, because it has nothing left to do, but not for longer than
+    /// two seconds: some servers never sleep.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn settle(&self) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(2);
+        let mut before = self.cpu_time()?;
+        loop {
+            std::thread::sleep(Duration::from_millis(10));
+            let now = self.cpu_time()?;
+            if now == before || Instant::now() >= end {
+                return Ok(());
+            }
+            before = now;
+        }
     }
 
     /// Explains `error`, which a connection to this server had: if the process has ended, by how

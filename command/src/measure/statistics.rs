@@ -1,9 +1,9 @@
 //! Medians and quartiles, and ratios that are taken per rotation before anything is averaged.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where the middle half of some figures lies.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quartiles {
     /// A quarter of the figures lies below.
     pub low: f64,

@@ -15,11 +15,11 @@ mod threads;
 use std::fmt;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use unix_transport::{Address, Cleanup, Epoll, ListenOptions, Settings, Uring};
 
 use crate::arguments::{self, BackendName, ServeOptions, Service};
 use crate::failure::{Failure, Result, warn};
+use crate::measure::limits;
 use crate::output;
 use ledger::Totals;
 use stop::Signals;
@@ -121,7 +121,8 @@ pub fn serve_tasks<B: unix_transport::Backend>(task: &Task, path: BytePath) -> R
 }
 
 fn serve_with(task: &Task, serve: impl FnOnce(Signals) -> Result<Totals>) -> Result<()> {
-    raise_open_files()?;
+    // Ten thousand connections need ten thousand descriptors.
+    limits::raise_open_files()?;
     // Before anything exists that a signal would leave behind.
     let signals = Signals::expect(task.parent).map_err(|failure| task.unable(failure))?;
     let totals = serve(signals)?;
@@ -138,14 +139,6 @@ fn selected(task: &Task) -> Result<BackendName> {
     let named = [BackendName::Uring, BackendName::Epoll, BackendName::Blocking];
     let found = named.into_iter().find(|named| named.name() == selection.name);
     found.ok_or_else(|| task.unable(format_args!("the backend {} is not served", selection.name)))
-}
-
-/// Ten thousand connections need ten thousand descriptors, and the usual soft limit is 1,024,
-/// for the sake of programs that use `select(2)`. This one doesn't.
-fn raise_open_files() -> Result<()> {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    raised.map_err(|errno| Failure::new("raise the limit of open files", errno))
 }
 
 /// Prints a line. A server goes on when nobody reads it.

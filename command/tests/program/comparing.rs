@@ -1,7 +1,7 @@
 //! `compare`, with slices too few for figures: that it ends, what it prints, what it leaves.
 
 use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -47,43 +47,44 @@ fn an_interruption_leaves_nothing_behind() {
     let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().expect("it starts");
     let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
-    let servers = || {
-        let children = format!("/proc/{pid}/task/{pid}/children");
-        let children = std::fs::read_to_string(children).expect("it runs");
-        children.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
-    };
-    wait_until("its servers run", || servers().len() == backends().len());
-    let servers = servers();
+    let children = measuring(&child);
     kill(pid, Signal::SIGINT).expect("it runs");
     wait_until("it ends", || child.try_wait().expect("a child").is_some());
     let output = child.wait_with_output().expect("it ended");
     assert_eq!(one_line(&output, 1), "unix-transport: interrupted");
-    for server in servers {
-        assert!(!is_running(&server), "server {server} is left");
+    for child in children {
+        assert!(!is_running(&child), "process {child} is left");
     }
     assert!(contents(directory.path()).is_empty());
 }
 
 #[test]
-fn servers_end_with_a_killed_parent() {
+fn servers_and_generators_end_with_a_killed_parent() {
     let directory = directory();
     let mut command = Command::new(PROGRAM);
     command.args(["compare", "--seconds", "600"]).env("TMPDIR", directory.path());
     let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let children = format!("/proc/{0}/task/{0}/children", child.id());
-    let mut servers = String::new();
-    wait_until("its servers run", || {
-        servers = std::fs::read_to_string(&children).expect("it runs");
-        servers.split_whitespace().count() == backends().len()
-    });
+    let children = measuring(&child);
     child.kill().expect("it runs");
     child.wait().expect("a child");
-    for server in servers.split_whitespace() {
-        wait_until("its servers end", || !is_running(server));
+    for child in children {
+        wait_until("its servers and generators end", || !is_running(&child));
     }
     let mut said = String::new();
     child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
     assert_eq!(said, "");
+}
+
+/// The processes of a comparison that has begun: a server and a generator for each backend.
+fn measuring(comparison: &Child) -> Vec<String> {
+    let path = format!("/proc/{0}/task/{0}/children", comparison.id());
+    let mut children = Vec::new();
+    wait_until("its servers and generators run", || {
+        let listed = std::fs::read_to_string(&path).expect("it runs");
+        children = listed.split_whitespace().map(str::to_owned).collect();
+        children.len() == 2 * backends().len()
+    });
+    children
 }
 
 /// Whether a process runs, and is not a zombie that nobody has waited for yet.

@@ -26,14 +26,13 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Opens the connection.
+    /// Opens the connection and has one chunk echoed on it, so that the server has accepted it.
     pub(super) fn connect(path: &Path, chunk: usize) -> io::Result<Stream> {
-        assert!(chunk > 0, "a chunk has bytes");
         let waiter = Waiter::new(1)?;
         let stream = UnixStream::connect(path)?;
         stream.set_nonblocking(true)?;
         waiter.add(&stream, EpollFlags::EPOLLIN, 0)?;
-        Ok(Stream {
+        let mut opened = Stream {
             waiter,
             stream,
             tape: Tape::new(chunk),
@@ -42,17 +41,20 @@ impl Stream {
             sent: 0,
             received: 0,
             interest: EpollFlags::EPOLLIN,
-        })
+        };
+        opened.run(Duration::ZERO)?;
+        Ok(opened)
     }
 
     /// See [`Load::run`](super::Load::run).
     pub(super) fn run(&mut self, length: Duration) -> io::Result<Volume> {
         let end = Instant::now() + length;
         let before = self.received;
+        let first = self.sent + self.chunk;
         let mut ending = false;
         loop {
-            // The last chunk is always sent whole.
-            ending = ending || Instant::now() >= end;
+            // At least one chunk is sent, and the last one always whole.
+            ending = ending || (self.sent >= first && Instant::now() >= end);
             let more = !ending || !self.sent.is_multiple_of(self.chunk);
             let blocked = more && !self.send()?;
             while self.receive()? {}

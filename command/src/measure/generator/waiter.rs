@@ -1,4 +1,5 @@
-//! `epoll_wait(2)`, as both loads need it: level-triggered, retried after a signal, never for ever.
+//! `epoll_wait(2)`, as every load needs it: level-triggered, retried after a signal, never for
+//! ever.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -8,14 +9,16 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 /// How long a server under load may be silent.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many events are taken at once, at most.
+const EVENTS: usize = 1024;
 
 /// An epoll instance and the events that it gave last.
 #[derive(Debug)]
 pub(super) struct Waiter {
     epoll: Epoll,
     events: Vec<EpollEvent>,
-    timeout: EpollTimeout,
 }
 
 impl Waiter {
@@ -23,8 +26,7 @@ impl Waiter {
     pub(super) fn new(descriptors: usize) -> io::Result<Waiter> {
         Ok(Waiter {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
-            events: vec![EpollEvent::empty(); descriptors],
-            timeout: EpollTimeout::try_from(PATIENCE).unwrap_or(EpollTimeout::NONE),
+            events: vec![EpollEvent::empty(); descriptors.clamp(1, EVENTS)],
         })
     }
 
@@ -44,20 +46,36 @@ impl Waiter {
     }
 
     /// Waits for at least one event, and answers how many there are.
+    ///
+    /// # Errors
+    /// `TimedOut` after [`PATIENCE`]; those of epoll.
     pub(super) fn wait(&mut self) -> io::Result<usize> {
+        match self.wait_at_most(PATIENCE)? {
+            0 => Err(silent()),
+            count => Ok(count),
+        }
+    }
+
+    /// Waits for events, in whole milliseconds rounded down, and answers how many there are.
+    pub(super) fn wait_at_most(&mut self, time: Duration) -> io::Result<usize> {
+        let timeout = EpollTimeout::try_from(time).unwrap_or(EpollTimeout::MAX);
         loop {
-            match self.epoll.wait(&mut self.events, self.timeout) {
-                Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer")),
-                Ok(count) => return Ok(count),
+            match self.epoll.wait(&mut self.events, timeout) {
                 Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
+                waited => return Ok(waited?),
             }
         }
     }
 
-    /// The token of an event of the last wait.
-    pub(super) fn token(&self, event: usize) -> usize {
+    /// The token of an event of the last wait, and what happened.
+    pub(super) fn event(&self, event: usize) -> (usize, EpollFlags) {
+        let event = &self.events[event];
         // Lossless: it came from a `usize`.
-        self.events[event].data() as usize
+        (event.data() as usize, event.events())
     }
+}
+
+/// The error of a server that does not answer.
+pub(super) fn silent() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "it does not answer")
 }
