@@ -23,6 +23,10 @@ const EVENTS: EpollFlags = EpollFlags::EPOLLIN
 /// epoll, with each message that its peer takes out, and nobody would want to know.
 const EVENTS_OF_A_WRITER: EpollFlags = EVENTS.union(EpollFlags::EPOLLOUT);
 
+/// What is told of a listener to one of those who watch it; more is not allowed with this flag.
+const EVENTS_TO_WAKE_ONE: EpollFlags =
+    EpollFlags::EPOLLIN.union(EpollFlags::EPOLLEXCLUSIVE).union(EpollFlags::EPOLLET);
+
 /// No source has this token.
 pub(crate) const UNPARK: u64 = u64::MAX;
 
@@ -52,17 +56,27 @@ pub struct EpollReactor {
     pub(crate) shared: Arc<Shared>,
 }
 
+impl EpollReactor {
+    fn watch(&self, fd: SharedFd, events: EpollFlags) -> io::Result<EpollSource> {
+        let (token, readiness) = self.shared.registry.insert(())?;
+        if let Err(errno) = self.shared.epoll.add(&fd, EpollEvent::new(events, token.bits())) {
+            self.shared.registry.remove(token);
+            return Err(errno.into());
+        }
+        Ok(EpollSource { fd, readiness, token, shared: Arc::clone(&self.shared) })
+    }
+}
+
 impl Reactor for EpollReactor {
     type Source = EpollSource;
     type Sleep = Sleep;
 
     fn register(&self, fd: SharedFd) -> io::Result<EpollSource> {
-        let (token, readiness) = self.shared.registry.insert(())?;
-        if let Err(errno) = self.shared.epoll.add(&fd, EpollEvent::new(EVENTS, token.bits())) {
-            self.shared.registry.remove(token);
-            return Err(errno.into());
-        }
-        Ok(EpollSource { fd, readiness, token, shared: Arc::clone(&self.shared) })
+        self.watch(fd, EVENTS)
+    }
+
+    fn register_to_wake_one(&self, fd: SharedFd) -> io::Result<EpollSource> {
+        self.watch(fd, EVENTS_TO_WAKE_ONE)
     }
 
     fn sleep(&self, until: Instant) -> Sleep {

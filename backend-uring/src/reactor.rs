@@ -23,15 +23,25 @@ pub struct RingReactor {
     pub(crate) ring: Arc<Ring>,
 }
 
+impl RingReactor {
+    fn watch(&self, fd: SharedFd, wakes_one: bool) -> io::Result<RingSource> {
+        // The kernel is asked when somebody waits, not before.
+        let (token, readiness) = self.ring.registry.insert(())?;
+        let slot = AtomicU64::new(NO_SLOT);
+        Ok(RingSource { fd, readiness, token, wakes_one, slot, ring: Arc::clone(&self.ring) })
+    }
+}
+
 impl Reactor for RingReactor {
     type Source = RingSource;
     type Sleep = Sleep;
 
     fn register(&self, fd: SharedFd) -> io::Result<RingSource> {
-        // The kernel is asked when somebody waits, not before.
-        let (token, readiness) = self.ring.registry.insert(())?;
-        let slot = AtomicU64::new(NO_SLOT);
-        Ok(RingSource { fd, readiness, token, slot, ring: Arc::clone(&self.ring) })
+        self.watch(fd, false)
+    }
+
+    fn register_to_wake_one(&self, fd: SharedFd) -> io::Result<RingSource> {
+        self.watch(fd, true)
     }
 
     fn sleep(&self, until: Instant) -> Sleep {
@@ -53,6 +63,7 @@ pub struct RingSource {
     pub(crate) fd: SharedFd,
     readiness: Arc<CachedReadiness>,
     token: Token,
+    wakes_one: bool,
     /// The bits of the slot's token, or [`NO_SLOT`]; written under the ring's lock.
     pub(crate) slot: AtomicU64,
     pub(crate) ring: Arc<Ring>,
@@ -66,6 +77,11 @@ impl RingSource {
         }
         let fd = types::Fd(self.fd.as_raw_fd());
         let (operation, entry) = match interest {
+            Interest::Read if self.wakes_one => {
+                // Only a poll that ends with its first event may be exclusive.
+                let events = libc::POLLIN as u32 | libc::EPOLLEXCLUSIVE as u32;
+                (Operation::PollRead(self.token), opcode::PollAdd::new(fd, events).build())
+            }
             Interest::Read => {
                 let events = libc::POLLIN | libc::POLLRDHUP | libc::POLLPRI;
                 let poll = opcode::PollAdd::new(fd, events as u32).multi(true);

@@ -100,6 +100,10 @@ answers with their count, 8 bytes, the lowest first"
     /// How many threads accept and serve; blocking has one per connection whatever is said here
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
+    /// Look for work at most this long before sleeping, in microseconds (epoll, io_uring): less
+    /// latency for more CPU time
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub spin: u32,
     /// Remove the socket file at the end
     #[arg(long)]
     pub unlink: bool,

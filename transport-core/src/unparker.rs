@@ -52,6 +52,12 @@ impl Unparker {
         self.parker.reset();
     }
 
+    /// For executors: whether the next sleep would end at once.
+    #[must_use]
+    pub fn is_notified(&self) -> bool {
+        self.parker.state.load(Ordering::SeqCst) == NOTIFIED
+    }
+
     /// A waker that unparks.
     #[must_use]
     pub fn waker(&self) -> Waker {

@@ -106,6 +106,11 @@ impl Drop for Entry {
 }
 
 impl Totals {
+    /// How many connections there were.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections
+    }
+
     /// The sums after everything that was open was cut off, which is no failure of those
     /// connections; `before` are the sums before that.
     pub(super) fn after_cut_off(self, before: Totals) -> Totals {

@@ -47,6 +47,8 @@ pub struct Task {
     pub listening: ListenOptions,
     /// How many threads with a runtime each.
     pub threads: u16,
+    /// How long to look for work before sleeping, at most.
+    pub spin: Duration,
     /// The process that started this one, to stop when it ends.
     pub parent: Option<u32>,
 }
@@ -93,6 +95,7 @@ pub fn run(options: &ServeOptions) -> Result<()> {
         address,
         listening,
         threads: options.threads,
+        spin: Duration::from_micros(options.spin.into()),
         parent: options.parent,
     };
     serve(options.backend, &task)
@@ -139,6 +142,12 @@ fn selected(task: &Task) -> Result<BackendName> {
     let named = [BackendName::Uring, BackendName::Epoll, BackendName::Blocking];
     let found = named.into_iter().find(|named| named.name() == selection.name);
     found.ok_or_else(|| task.unable(format_args!("the backend {} is not served", selection.name)))
+}
+
+/// Says on standard output how many connections each thread had.
+fn report_shares(totals: &[Totals]) -> Result<()> {
+    let shares: Vec<String> = totals.iter().map(|of| of.connections().to_string()).collect();
+    say(format_args!("connections of each thread: {}", shares.join(", ")))
 }
 
 /// Prints a line. A server goes on when nobody reads it.

@@ -1,6 +1,7 @@
 //! Servers with a task for each connection and a runtime for each thread: epoll and io_uring, and
 //! any other backend.
 
+use std::ops::Add as _;
 use std::sync::Arc;
 use std::thread;
 
@@ -26,9 +27,11 @@ pub(super) fn serve<B: Backend>(task: &Task, path: BytePath, signals: Signals) -
     // The time for what is still being sent is over when the runtime is dropped.
     let mut settings = Settings::default();
     settings.linger = Duration::ZERO;
+    settings.spin = task.spin;
     let open = || Runtime::<B>::new(&settings).map_err(|error| task.unable(error));
     let first = open()?;
-    let listener = first.transport().listen(&task.address, &task.listening)?;
+    let listening = task.listening.clone().wake_one(task.threads > 1);
+    let listener = first.transport().listen(&task.address, &listening)?;
     let mut workers = Vec::new();
     for _ in 1..task.threads {
         let runtime = open()?;
@@ -53,12 +56,15 @@ pub(super) fn serve<B: Backend>(task: &Task, path: BytePath, signals: Signals) -
                 Failure::new("start a thread", error)
             })?);
         }
-        let mut totals = own.run(task, path, &stopping)?;
+        let mut totals = vec![own.run(task, path, &stopping)?];
         for thread in running {
-            totals = totals
-                + thread.join().map_err(|_| Failure::new("serve", "a thread panicked"))??;
+            let panicked = |_| Failure::new("serve", "a thread panicked");
+            totals.push(thread.join().map_err(panicked)??);
         }
-        Ok(totals)
+        if totals.len() > 1 {
+            super::report_shares(&totals)?;
+        }
+        Ok(totals.into_iter().fold(Totals::default(), Totals::add))
     })
 }
 

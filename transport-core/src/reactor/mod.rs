@@ -54,6 +54,15 @@ pub trait Reactor: Clone + Send + Sync + 'static {
     /// Those of the system; [`driver_gone`](crate::error::driver_gone).
     fn register(&self, fd: SharedFd) -> io::Result<Self::Source>;
 
+    /// As [`register`](Self::register), for a listening socket that other reactors watch too: a
+    /// client that arrives need wake only one of them. As provided, it wakes all.
+    ///
+    /// # Errors
+    /// Those of [`register`](Self::register).
+    fn register_to_wake_one(&self, fd: SharedFd) -> io::Result<Self::Source> {
+        self.register(fd)
+    }
+
     /// A future that is ready at `until`, and never before.
     fn sleep(&self, until: Instant) -> Self::Sleep;
 

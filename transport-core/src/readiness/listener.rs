@@ -45,7 +45,11 @@ impl<R: Reactor> ReadyListener<R> {
         state: Arc<ListenerState>,
         fd: SharedFd,
     ) -> io::Result<ReadyListener<R>> {
-        let source = Arc::new(Watched(context.reactor.register(fd)?));
+        let source = match state.wakes_one() {
+            true => context.reactor.register_to_wake_one(fd),
+            false => context.reactor.register(fd),
+        };
+        let source = Arc::new(Watched(source?));
         let watch: Weak<dyn Watch> = Arc::downgrade(&source) as Weak<dyn Watch>;
         let waiter = Waiter::new(state, Some(watch));
         Ok(ReadyListener { source, waiter, deadline: Deadline::default(), backoff: None, context })

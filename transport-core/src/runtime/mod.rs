@@ -2,6 +2,7 @@
 
 mod executor;
 mod handle;
+mod spin;
 
 pub use async_task::Task;
 pub use handle::Handle;
@@ -18,6 +19,7 @@ use crate::backend::{Backend, Driver};
 use crate::error::Result;
 use crate::options::Settings;
 use crate::runtime::executor::Executor;
+use crate::runtime::spin::Spin;
 use crate::timers::Sleep;
 use crate::unparker::Unparker;
 
@@ -29,6 +31,7 @@ pub struct Runtime<B: Backend> {
     executor: Executor,
     transport: B::Transport,
     driver: B::Driver,
+    spin: Duration,
 }
 
 impl<B: Backend> Runtime<B> {
@@ -38,13 +41,14 @@ impl<B: Backend> Runtime<B> {
     /// Those of [`Backend::open`].
     pub fn new(settings: &Settings) -> Result<Runtime<B>> {
         let (transport, driver) = B::open(settings)?;
-        Ok(Runtime::from_parts(transport, driver))
+        Ok(Runtime { spin: settings.spin, ..Runtime::from_parts(transport, driver) })
     }
 
-    /// A runtime on a backend that was opened before.
+    /// A runtime on a backend that was opened before. It does not spin.
     #[must_use]
     pub fn from_parts(transport: B::Transport, driver: B::Driver) -> Runtime<B> {
-        Runtime { executor: Executor::new(driver.unparker()), transport, driver }
+        let executor = Executor::new(driver.unparker());
+        Runtime { executor, transport, driver, spin: Duration::ZERO }
     }
 
     /// What makes listeners and connections.
@@ -91,7 +95,8 @@ impl<B: Backend> Runtime<B> {
     /// When the driver can't wait: it belongs to another thread, or the process closed its
     /// descriptors.
     pub fn block_on<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let Runtime { executor, driver, .. } = self;
+        let Runtime { executor, driver, spin, .. } = self;
+        let mut spin = Spin::new(*spin);
         let unparker = driver.unparker();
         let root = Arc::new(Root { is_woken: AtomicBool::new(true), unparker: unparker.clone() });
         let waker = Waker::from(Arc::clone(&root));
@@ -109,8 +114,11 @@ impl<B: Backend> Runtime<B> {
             let is_idle = output.is_none() && executor.run() == 0;
             // Tasks that wake each other don't keep the others from the kernel's events; and
             // before returning, what the future did last (closing, sending) is submitted.
-            let at_most = if is_idle { None } else { Some(Duration::ZERO) };
-            if let Err(e) = driver.turn(at_most) {
+            let turned = match is_idle {
+                true => spin.wait(driver, &unparker),
+                false => driver.turn(Some(Duration::ZERO)).map(drop),
+            };
+            if let Err(e) = turned {
                 panic!("the driver can't wait: {e}");
             }
             if let Some(output) = output {

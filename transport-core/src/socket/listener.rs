@@ -47,6 +47,7 @@ pub struct ListenerState {
     duplicates: Mutex<Vec<Weak<OwnedFd>>>,
     address: Address,
     descriptors: Descriptors,
+    wakes_one: bool,
     file: Option<SocketFile>,
     cleanup: Cleanup,
     /// Made elsewhere: never shut down, because others may share it.
@@ -78,6 +79,7 @@ pub fn listen(at: &Address, options: &ListenOptions) -> Result<Arc<ListenerState
         duplicates: Mutex::default(),
         address: at.clone(),
         descriptors: options.descriptors,
+        wakes_one: options.wake_one,
         file,
         cleanup: options.cleanup,
         adopted: false,
@@ -111,6 +113,7 @@ pub fn adopt_listener(fd: OwnedFd, options: &AdoptOptions) -> Result<Arc<Listene
         fd: Arc::new(fd),
         duplicates: Mutex::default(),
         descriptors: options.descriptors,
+        wakes_one: false,
         file: None,
         cleanup: Cleanup::Keep,
         adopted: true,
@@ -148,6 +151,12 @@ impl ListenerState {
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Whether a client need wake only one of the handles ([`ListenOptions::wake_one`]).
+    #[must_use]
+    pub fn wakes_one(&self) -> bool {
+        self.wakes_one
     }
 
     /// Whether accepted connections may receive descriptors.

@@ -1,0 +1,95 @@
+//! A client that arrives at a listener that threads share wakes all of them, or one if that was
+//! asked for (`ListenOptions::wake_one`): counted in sleeps of the threads, because epoll itself puts
+//! a thread to sleep again that finds nothing any more.
+
+use std::future::poll_fn;
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+use std::sync::Barrier;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use unix_transport::{
+    Address, Availability, Backend, Driver, Epoll, ListenOptions, Listener, Settings, Transport,
+    Uring, is_closed,
+};
+
+const THREADS: usize = 4;
+const CLIENTS: usize = 50;
+
+/// How often the threads slept, all together, while clients came one after the other.
+fn sleeps<B: Backend>(options: &ListenOptions) -> i64 {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = Address::path(directory.path().join("socket")).expect("a short path");
+    let (first, _driver) = B::open(&Settings::default()).expect("it was probed");
+    let listener = first.listen(&at, options).expect("a new path");
+    let ready = Barrier::new(THREADS + 1);
+    let (sender, accepted) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| {
+                let (transport, mut driver) = B::open(&Settings::default()).expect("probed");
+                let mut listener = transport.share_listener(&listener).expect("it is open");
+                let (sender, ready) = (sender.clone(), &ready);
+                scope.spawn(move || {
+                    let mut accept_all = pin!(poll_fn(|cx| loop {
+                        match listener.poll_accept(cx) {
+                            Poll::Ready(Ok(accepted)) => sender.send(accepted).expect("awaited"),
+                            Poll::Ready(Err(e)) if is_closed(&e) => return Poll::Ready(()),
+                            Poll::Ready(Err(e)) => panic!("{e}"),
+                            Poll::Pending => return Poll::Pending,
+                        }
+                    }));
+                    let waker = driver.unparker().waker();
+                    let mut cx = Context::from_waker(&waker);
+                    // The first turn also tells the kernel what the accept waits for.
+                    assert!(accept_all.as_mut().poll(&mut cx).is_pending());
+                    driver.turn(Some(Duration::ZERO)).expect("no error");
+                    ready.wait();
+                    let before = sleeps_of_this_thread();
+                    while accept_all.as_mut().poll(&mut cx).is_pending() {
+                        driver.turn(None).expect("no error");
+                    }
+                    sleeps_of_this_thread() - before
+                })
+            })
+            .collect();
+        ready.wait();
+        for _ in 0..CLIENTS {
+            let client = UnixStream::connect(at.as_path().expect("a path")).expect("it listens");
+            drop(accepted.recv().expect("a thread accepts"));
+            drop(client);
+        }
+        // Wakes each of them once more.
+        listener.closer().close();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+    })
+}
+
+fn sleeps_of_this_thread() -> i64 {
+    getrusage(UsageWho::RUSAGE_THREAD).expect("known").voluntary_context_switches()
+}
+
+fn check<B: Backend>() {
+    if let Availability::No(why) = B::probe() {
+        println!("skipped: {} is unavailable: {why}", B::NAME);
+        return;
+    }
+    let all = sleeps::<B>(&ListenOptions::new());
+    let one = sleeps::<B>(&ListenOptions::new().wake_one(true));
+    println!("{}: {CLIENTS} clients woke {THREADS} threads {all} times, or {one} times", B::NAME);
+    // The threads also send what they accept to this one, and end.
+    assert!(one * 2 < all, "with the option a client wakes one, and without it all");
+}
+
+#[test]
+fn a_client_wakes_one_thread_on_epoll() {
+    check::<Epoll>();
+}
+
+#[test]
+fn a_client_wakes_one_thread_on_io_uring() {
+    check::<Uring>();
+}
