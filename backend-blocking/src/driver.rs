@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::task::Waker;
@@ -23,6 +24,9 @@ pub struct ParkDriver {
     shared: Arc<Shared>,
     /// What one turn asks about; kept for its memory.
     asked: Vec<Asked>,
+    /// The same for the kernel, and what it answered; both kept for their memory.
+    polled: Vec<PollFd<'static>>,
+    events: Vec<(Token, Event)>,
     /// Whom the events of one turn wake; kept for its memory.
     woken: Vec<Waker>,
 }
@@ -36,7 +40,13 @@ struct Asked {
 impl ParkDriver {
     pub(crate) fn new() -> Result<ParkDriver> {
         let shared = Shared::new().map_err(|e| Error::new("open ppoll", None, Cause::from(e)))?;
-        Ok(ParkDriver { shared, asked: Vec::new(), woken: Vec::new() })
+        Ok(ParkDriver {
+            shared,
+            asked: Vec::new(),
+            polled: Vec::new(),
+            events: Vec::new(),
+            woken: Vec::new(),
+        })
     }
 
     pub(crate) fn reactor(&self) -> ParkReactor {
@@ -48,8 +58,8 @@ impl ParkDriver {
         let answer = self.ask(limit);
         self.shared.parker.wake_up();
         self.asked.clear();
-        let events = answer?;
-        let noted = self.shared.registry.note(events, &mut self.woken);
+        answer?;
+        let noted = self.shared.registry.note(self.events.drain(..), &mut self.woken);
         self.woken.drain(..).for_each(Waker::wake);
         Ok(noted + self.shared.timers.fire())
     }
@@ -72,22 +82,33 @@ impl ParkDriver {
         });
     }
 
-    fn ask(&self, limit: Option<Duration>) -> io::Result<Vec<(Token, Event)>> {
+    fn ask(&mut self, limit: Option<Duration>) -> io::Result<()> {
         let unpark = PollFd::new(self.shared.parker.as_fd(), PollFlags::POLLIN);
         let asked = self.asked.iter().map(|asked| PollFd::new(asked.fd.as_fd(), asked.flags));
-        let mut polled: Vec<PollFd<'_>> = std::iter::once(unpark).chain(asked).collect();
-        match ppoll(&mut polled, limit.map(TimeSpec::from_duration), None) {
-            Ok(0) | Err(Errno::EINTR) => return Ok(Vec::new()),
-            Ok(_) => {}
-            Err(errno) => return Err(errno.into()),
+        let mut polled = emptied(mem::take(&mut self.polled));
+        polled.extend(std::iter::once(unpark).chain(asked));
+        let answer = ppoll(&mut polled, limit.map(TimeSpec::from_duration), None);
+        if answer.is_ok_and(|count| count > 0) {
+            let mut answers = polled.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+            if answers.next().is_some_and(|unpark| !unpark.is_empty()) {
+                self.shared.parker.reset_event();
+            }
+            let answered = self.asked.iter().zip(answers).filter(|(_, flags)| !flags.is_empty());
+            self.events.extend(answered.map(|(asked, flags)| (asked.token, said(flags))));
         }
-        let mut answers = polled.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
-        if answers.next().is_some_and(|unpark| !unpark.is_empty()) {
-            self.shared.parker.reset_event();
+        self.polled = emptied(polled);
+        match answer {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
         }
-        let answered = self.asked.iter().zip(answers).filter(|(_, flags)| !flags.is_empty());
-        Ok(answered.map(|(asked, flags)| (asked.token, said(flags))).collect())
     }
+}
+
+/// No descriptors, in the memory of these: collecting what a vector gives reuses it, which lets the
+/// borrows end without allocating in each turn.
+fn emptied<'a>(mut used: Vec<PollFd<'_>>) -> Vec<PollFd<'a>> {
+    used.clear();
+    used.into_iter().map_while(|_| None).collect()
 }
 
 impl Driver for ParkDriver {

@@ -113,7 +113,7 @@ impl ReadHalf for UringReadHalf {
         ready!(self.source().poll_stop(cx));
         let (released, held) = ready!(self.ready.poll_release(&mut write.ready, cx))?;
         let received = self.source().take_received();
-        let mut parts: Vec<Chunk> = received.into_iter().chain([held]).collect();
+        let mut parts: Vec<Chunk> = received.chain([held]).collect();
         parts.retain(|part| !part.is_empty());
         let all = match parts.len() {
             0 | 1 => parts.pop().unwrap_or_default(),

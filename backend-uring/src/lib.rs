@@ -21,6 +21,7 @@ mod owned;
 mod probe;
 mod reactor;
 mod receive;
+mod received;
 mod ring;
 mod send;
 mod setup;

@@ -12,6 +12,7 @@ use transport_core::{Chunk, SharedFd};
 use crate::operation::Operation;
 use crate::reactor::RingSource;
 use crate::receive::Receive;
+use crate::received::Received;
 use crate::ring::{Ring, State};
 use crate::send::Send;
 
@@ -186,7 +187,7 @@ impl RingSource {
 /// What an abandoned slot leaves to be dropped outside the lock.
 #[derive(Default)]
 struct Abandoned {
-    received: std::collections::VecDeque<Chunk>,
+    received: Received,
     slot: Option<Slot>,
 }
 

@@ -4,7 +4,6 @@
 //! by a bounded number of chunks, then is cancelled until the reader catches up, so that a peer
 //! that is never read is stopped by the socket's own back-pressure.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::task::{Context, Poll, Waker};
@@ -18,13 +17,14 @@ use crate::buffers::GROUP;
 use crate::operation::Operation;
 use crate::owned::Slot;
 use crate::reactor::RingSource;
+use crate::received::Received;
 use crate::ring::{Ring, State};
 
 /// The receiving side of a slot.
 #[derive(Default)]
 pub(crate) struct Receive {
     request: Request,
-    received: VecDeque<Chunk>,
+    received: Received,
     end: Option<End>,
     waker: Option<Waker>,
 }
@@ -53,7 +53,7 @@ impl Receive {
         self.request == Request::Idle
     }
 
-    pub(crate) fn take_received(&mut self) -> VecDeque<Chunk> {
+    pub(crate) fn take_received(&mut self) -> Received {
         std::mem::take(&mut self.received)
     }
 
@@ -96,7 +96,7 @@ impl RingSource {
         let _old_waker;
         let mut state = self.ring.lock();
         let (token, slot) = self.slot(&mut state)?;
-        if let Some(chunk) = slot.receive.received.pop_front() {
+        if let Some(chunk) = slot.receive.received.pop() {
             let caught_up = slot.receive.received.len() <= self.ring.settings.run_ahead / 2;
             if caught_up && slot.receive.is_idle() && slot.receive.end.is_none() {
                 self.ring.arm(&mut state, token);
@@ -130,11 +130,11 @@ impl RingSource {
         let mut state = self.ring.lock();
         let Some(slot) = state.slots.get(token) else { return Poll::Ready(Ok(false)) };
         let cancels = slot.receive.begin_cancel();
-        let answer = if let Some(chunk) = slot.receive.received.front_mut() {
+        let answer = if let Some(chunk) = slot.receive.received.first() {
             let copied = into.put(chunk);
             chunk.advance(copied);
             if chunk.is_empty() {
-                emptied = slot.receive.received.pop_front();
+                emptied = slot.receive.received.pop();
             }
             Poll::Ready(Ok(true))
         } else if let Some(end) = slot.receive.take_end() {
@@ -175,8 +175,8 @@ impl RingSource {
     }
 
     /// Takes out what was received and not read.
-    pub(crate) fn take_received(&self) -> VecDeque<Chunk> {
-        let Some(token) = self.existing_slot() else { return VecDeque::new() };
+    pub(crate) fn take_received(&self) -> Received {
+        let Some(token) = self.existing_slot() else { return Received::default() };
         let mut state = self.ring.lock();
         state.slots.get(token).map(|slot| slot.receive.take_received()).unwrap_or_default()
     }
@@ -200,7 +200,7 @@ impl RingSource {
     pub(crate) fn held(&self) -> usize {
         let Some(token) = self.existing_slot() else { return 0 };
         let mut state = self.ring.lock();
-        state.slots.get(token).map_or(0, |slot| slot.receive.received.iter().map(|c| c.len()).sum())
+        state.slots.get(token).map_or(0, |slot| slot.receive.received.bytes())
     }
 }
 
@@ -244,7 +244,7 @@ impl Ring {
         match (usize::try_from(result), buffer) {
             (Ok(length @ 1..), Some(buffer)) if !slot.is_orphan => {
                 let low = (self.buffers.count() / 4).max(1);
-                receive.received.push_back(self.buffers.received(buffer, length, low));
+                receive.received.push(self.buffers.received(buffer, length, low));
             }
             (count, buffer) => {
                 // The end, an error, or bytes that nobody wants: the buffer must go back.

@@ -123,19 +123,27 @@ async fn accept_all<L: Listener>(
     }
 }
 
-async fn serve_connection(
+/// The task of one connection.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` holds its arguments twice")]
+fn serve_connection(
     mut connection: impl Connection,
     service: Service,
     path: BytePath,
     mut entry: Entry,
-) {
-    let served = match (service, path) {
-        (Service::Echo, BytePath::Owned) => echo::owned(&mut connection, &mut entry).await,
-        (Service::Echo, BytePath::Borrowed) => echo::borrowed(&mut connection, &mut entry).await,
-        (Service::Sink, BytePath::Owned) => sink::owned(&mut connection, &mut entry).await,
-        (Service::Sink, BytePath::Borrowed) => sink::borrowed(&mut connection, &mut entry).await,
-    };
-    if served.is_err() {
-        entry.fail();
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let served = match (service, path) {
+            (Service::Echo, BytePath::Owned) => echo::owned(&mut connection, &mut entry).await,
+            (Service::Echo, BytePath::Borrowed) => {
+                echo::borrowed(&mut connection, &mut entry).await
+            }
+            (Service::Sink, BytePath::Owned) => sink::owned(&mut connection, &mut entry).await,
+            (Service::Sink, BytePath::Borrowed) => {
+                sink::borrowed(&mut connection, &mut entry).await
+            }
+        };
+        if served.is_err() {
+            entry.fail();
+        }
     }
 }

@@ -10,33 +10,37 @@ use crate::error::timed_out;
 use crate::reactor::{Progress, Reactor};
 
 /// When waiting ends, and the timer for it once something waits.
-#[derive(Debug)]
-pub struct Deadline<R: Reactor> {
-    at: Option<Instant>,
-    sleep: Option<R::Sleep>,
-}
-
-impl<R: Reactor> Default for Deadline<R> {
-    fn default() -> Deadline<R> {
-        Deadline { at: None, sleep: None }
-    }
+#[derive(Debug, Default)]
+pub enum Deadline<R: Reactor> {
+    /// Never.
+    #[default]
+    Never,
+    /// Then, and nothing has waited yet.
+    At(Instant),
+    /// When this is ready.
+    Waits(R::Sleep),
+    /// Waiting is over, for good.
+    Over,
 }
 
 impl<R: Reactor> Deadline<R> {
     /// Sets it; `None` is never.
     pub fn set(&mut self, at: Option<Instant>) {
-        self.at = at;
-        self.sleep = None;
+        *self = at.map_or(Deadline::Never, Deadline::At);
     }
 
     /// To be polled when the operation itself waits: pending until the deadline, and then, for
     /// good, an error of kind `TimedOut` in the operation's own type.
     pub fn poll<T>(&mut self, cx: &mut Context<'_>, reactor: &R) -> Poll<io::Result<T>> {
-        let Some(at) = self.at else { return Poll::Pending };
-        let sleep = self.sleep.get_or_insert_with(|| reactor.sleep(at));
-        ready!(Pin::new(sleep).poll(cx));
-        // A timer answers once; the next wait makes its own, which is due at once.
-        self.sleep = None;
+        if let Deadline::At(at) = *self {
+            *self = Deadline::Waits(reactor.sleep(at));
+        }
+        match self {
+            Deadline::Waits(sleep) => ready!(Pin::new(sleep).poll(cx)),
+            Deadline::Never | Deadline::At(_) => return Poll::Pending,
+            Deadline::Over => {}
+        }
+        *self = Deadline::Over;
         Poll::Ready(Err(timed_out()))
     }
 

@@ -28,12 +28,12 @@ pub struct ReadyReadHalf<R: Reactor> {
     deadline: Deadline<R>,
     /// Bytes that were received and could not be given out: those of a message whose descriptors
     /// were over the limit.
-    held: Chunk,
+    held: Option<Box<Chunk>>,
 }
 
 impl<R: Reactor> ReadyReadHalf<R> {
     pub(super) fn new(shared: Arc<Shared<R>>) -> ReadyReadHalf<R> {
-        let (deadline, held) = (Deadline::default(), Chunk::new());
+        let (deadline, held) = (Deadline::default(), None);
         ReadyReadHalf { shared, closes_on_drop: false, deadline, held }
     }
 
@@ -73,8 +73,12 @@ impl<R: Reactor> ReadyReadHalf<R> {
 
     /// The bytes received together with descriptors that were refused are given out first.
     fn read_held(&mut self, into: &mut ReadCursor<'_>) -> bool {
-        let copied = into.put(&self.held);
-        self.held.advance(copied);
+        let Some(held) = &mut self.held else { return false };
+        let copied = into.put(held);
+        held.advance(copied);
+        if held.is_empty() {
+            self.held = None;
+        }
         copied > 0
     }
 
@@ -111,8 +115,8 @@ impl<R: Reactor> PollRead for ReadyReadHalf<R> {
     }
 
     fn poll_recv(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<Chunk>> {
-        if !self.held.is_empty() {
-            return Poll::Ready(Ok(std::mem::take(&mut self.held)));
+        if let Some(held) = self.held.take() {
+            return Poll::Ready(Ok(*held));
         }
         self.poll_io(cx, |shared, fd| {
             let mut room = 0;
@@ -143,7 +147,7 @@ impl<R: Reactor> PollRead for ReadyReadHalf<R> {
         match received {
             Received::Bytes(_) => Poll::Ready(Ok(())),
             Received::Refused { bytes, error } => {
-                self.held = bytes;
+                self.held = (!bytes.is_empty()).then(|| Box::new(bytes));
                 Poll::Ready(Err(error))
             }
         }
@@ -158,7 +162,7 @@ impl<R: Reactor> PollRead for ReadyReadHalf<R> {
     }
 
     fn queued(&self) -> io::Result<usize> {
-        Ok(self.held.len() + socket::queued(self.shared.as_fd())?)
+        Ok(self.held.as_ref().map_or(0, |held| held.len()) + socket::queued(self.shared.as_fd())?)
     }
 }
 
@@ -179,7 +183,7 @@ impl<R: Reactor> ReadHalf for ReadyReadHalf<R> {
         _: &mut task::Context<'_>,
     ) -> Poll<io::Result<(OwnedFd, Chunk)>> {
         let released = self.shared.release()?;
-        Poll::Ready(Ok((released, std::mem::take(&mut self.held))))
+        Poll::Ready(Ok((released, self.held.take().map_or_else(Chunk::new, |held| *held))))
     }
 }
 
