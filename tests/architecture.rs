@@ -43,7 +43,9 @@ fn sources() -> Vec<PathBuf> {
         for entry in fs::read_dir(directory).expect("a directory of the workspace") {
             let path = entry.expect("an entry").path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if path.is_dir() && name != "target" && !name.starts_with('.') {
+            // The peers are packages of their own, and in other libraries' styles.
+            let is_ours = name != "target" && name != "peers" && !name.starts_with('.');
+            if path.is_dir() && (is_ours || path.ends_with("benches/src/peers")) {
                 walk(&path, into);
             } else if name.ends_with(".rs") {
                 into.push(path.strip_prefix(root()).expect("inside").to_owned());

@@ -1,11 +1,12 @@
-//! The echo servers that take part: ours, as the command has them, and those of peers.
+//! The echo servers that this program can be: ours, as the command has them, and raw loops.
 
-mod raw_epoll;
+mod raw;
 mod tokio;
 
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use command::arguments::{BackendName, Service};
@@ -17,35 +18,54 @@ use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 use unix_transport::{Address, Availability, Backend, Blocking, Epoll, ListenOptions, Uring};
 
-/// A server.
+/// How long those that spin look for work before they sleep: as the documentation of
+/// `Settings::spin` advises.
+const SPIN: Duration = Duration::from_micros(100);
+
+/// A server. Its help on the command line says what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
     /// tokio's current-thread runtime, a task per connection.
     Tokio,
     /// The same again, as another process: the control.
     TokioAgain,
-    /// Our epoll backend, as the command serves with it.
+    /// Our epoll backend, as the command serves with it: by its borrowed path.
     Epoll,
     /// Our epoll backend by its owned path.
     EpollOwned,
+    /// Our epoll backend, spinning before it sleeps.
+    EpollSpin,
     /// Our io_uring backend, as the command serves with it: by its owned path.
     Uring,
     /// Our io_uring backend by its borrowed path.
     UringBorrowed,
-    /// Our blocking backend, a thread per connection.
+    /// Our io_uring backend, spinning before it sleeps.
+    UringSpin,
+    /// Our blocking backend by its synchronous face, a thread per connection.
     Blocking,
-    /// An epoll loop without tasks, written by hand.
+    /// An epoll loop without tasks.
     RawEpoll,
+    /// A ring loop: multishot receives into provided buffers, sends from those.
+    RawRingOwned,
+    /// A ring loop: multishot polls, direct calls.
+    RawRingBorrowed,
+    /// A ring loop: one-shot receives into each connection's own buffer, sends from there.
+    RawRing,
+    /// Blocking calls, a thread per connection.
+    RawBlocking,
 }
 
 impl Kind {
     /// Whether it works here.
     pub(crate) fn availability(self) -> Availability {
         match self {
-            Kind::Tokio | Kind::TokioAgain | Kind::RawEpoll => Availability::Yes(String::new()),
-            Kind::Epoll | Kind::EpollOwned => Epoll::probe(),
-            Kind::Uring | Kind::UringBorrowed => Uring::probe(),
+            Kind::Tokio | Kind::TokioAgain | Kind::RawEpoll | Kind::RawBlocking => {
+                Availability::Yes(String::new())
+            }
+            Kind::Epoll | Kind::EpollOwned | Kind::EpollSpin => Epoll::probe(),
+            Kind::Uring | Kind::UringBorrowed | Kind::UringSpin => Uring::probe(),
             Kind::Blocking => Blocking::probe(),
+            Kind::RawRingOwned | Kind::RawRingBorrowed | Kind::RawRing => raw::probe_ring(),
         }
     }
 }
@@ -65,21 +85,29 @@ pub(crate) fn run(kind: Kind, parent: u32, path: &Path) -> Result<()> {
         address,
         listening: ListenOptions::new(),
         threads: 1,
+        spin: Duration::ZERO,
         parent: Some(parent),
     };
+    let spinning = Task { spin: SPIN, ..task.clone() };
     match kind {
         Kind::Epoll => serve::serve(BackendName::Epoll, &task),
         Kind::EpollOwned => serve::serve_tasks::<Epoll>(&task, BytePath::Owned),
+        Kind::EpollSpin => serve::serve(BackendName::Epoll, &spinning),
         Kind::Uring => serve::serve(BackendName::Uring, &task),
         Kind::UringBorrowed => serve::serve_tasks::<Uring>(&task, BytePath::Borrowed),
+        Kind::UringSpin => serve::serve(BackendName::Uring, &spinning),
         Kind::Blocking => serve::serve(BackendName::Blocking, &task),
-        Kind::Tokio | Kind::TokioAgain => serve_peer(kind, path, parent, tokio::serve),
-        Kind::RawEpoll => serve_peer(kind, path, parent, raw_epoll::serve),
+        Kind::Tokio | Kind::TokioAgain => serve_other(kind, path, parent, tokio::serve),
+        Kind::RawEpoll => serve_other(kind, path, parent, raw::epoll),
+        Kind::RawRingOwned => serve_other(kind, path, parent, raw::ring_owned),
+        Kind::RawRingBorrowed => serve_other(kind, path, parent, raw::ring_borrowed),
+        Kind::RawRing => serve_other(kind, path, parent, raw::ring),
+        Kind::RawBlocking => serve_other(kind, path, parent, raw::blocking),
     }
 }
 
 /// Runs a server that never ends by itself: the end of its parent ends it.
-fn serve_peer(
+fn serve_other(
     kind: Kind,
     path: &Path,
     parent: u32,

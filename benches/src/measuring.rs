@@ -1,0 +1,221 @@
+//! Measuring one cell: its servers started together, loaded in turn, each counted once more under
+//! a tracer, and ended.
+//!
+//! Servers are new for every cell, so that none inherits memory from the one before. A server that
+//! fails is found and left out with its reason; the others are measured.
+
+use std::cell::Cell as Flag;
+use std::time::{Duration, Instant};
+
+use command::failure::{Failure, Result};
+use command::measure::{
+    Cores, Interruption, LineUp, Plan, Server, Syscalls, Workload, limits, rotation, syscalls,
+};
+
+use crate::cells::Cell;
+use crate::families;
+use crate::results::{Absent, CellResult, Figure, Latency, ServerResult, control_of};
+use crate::roster::{Member, Program};
+
+/// How long system calls are counted for each server.
+const COUNTING: Duration = Duration::from_millis(100);
+
+/// How many threads of a server are traced at most: with 10,000 a server seems to stand still.
+const TRACED_THREADS: usize = 2000;
+
+/// What all cells of a run share.
+#[derive(Debug)]
+pub(crate) struct Bench<'a> {
+    pub(crate) cores: Cores,
+    pub(crate) interruption: &'a Interruption,
+    /// Whose second copy is the control.
+    pub(crate) baseline: &'a str,
+    /// How long a cell's load lasts.
+    pub(crate) length: Duration,
+    /// Whether system calls are counted, in a pass of their own.
+    pub(crate) counts_syscalls: bool,
+}
+
+/// A server that can be started, with its load.
+#[derive(Clone, Debug)]
+struct Loaded {
+    name: String,
+    program: Program,
+    workload: Workload,
+}
+
+impl Bench<'_> {
+    /// Measures `cell` with those of `members` that can be, the baseline first and its control
+    /// last. `peaks` is the result of the cell that a [share of the peak](Cell::needs_peak) is
+    /// taken of. `advance` is told again and again which share of the cell is done.
+    ///
+    /// # Errors
+    /// An interruption; a failure that no single server is the cause of.
+    pub(crate) fn measure(
+        &self,
+        cell: &Cell,
+        members: &[Member],
+        peaks: Option<&CellResult>,
+        advance: &dyn Fn(f64),
+    ) -> Result<CellResult> {
+        let begun = Instant::now();
+        let mut absent = Vec::new();
+        let mut present = self.loaded(cell, members, peaks, &mut absent);
+        leave_out_threads(&mut present, &mut absent);
+        let mut result = loop {
+            if present.first().is_none_or(|first| first.name != self.baseline) {
+                let reason = absent.iter().find(|absent| absent.server == self.baseline);
+                let reason = reason.map_or("it is not there", |absent| &absent.reason);
+                let reason = format!("without {} there is no baseline: {reason}", self.baseline);
+                break CellResult::impossible(&cell.name, self.baseline, members, &reason);
+            }
+            if let Err(reason) = limits::fits(present[0].workload, present.len()) {
+                break CellResult::impossible(&cell.name, self.baseline, members, &reason);
+            }
+            let plan = Plan::for_workload(present[0].workload, self.length, present.len());
+            match self.together(&present, plan, advance) {
+                Ok(servers) => {
+                    break CellResult {
+                        cell: cell.name.clone(),
+                        baseline: self.baseline.to_owned(),
+                        slice_seconds: plan.slice.as_secs_f64(),
+                        took_seconds: 0.0,
+                        servers,
+                        absent,
+                    };
+                }
+                Err(failure) => {
+                    self.interruption.check()?;
+                    let Some(at) = present.iter().position(|one| is_of(&failure, &one.name)) else {
+                        return Err(failure);
+                    };
+                    absent.push(left_out(&present.remove(at).name, &failure.to_string()));
+                }
+            }
+        };
+        result.took_seconds = begun.elapsed().as_secs_f64();
+        Ok(result)
+    }
+
+    /// The members with their loads: the baseline first, and last, as far from it as can be, its
+    /// second copy.
+    fn loaded(
+        &self,
+        cell: &Cell,
+        members: &[Member],
+        peaks: Option<&CellResult>,
+        absent: &mut Vec<Absent>,
+    ) -> Vec<Loaded> {
+        let baseline = members.iter().filter(|member| member.name == self.baseline);
+        let others = members.iter().filter(|member| member.name != self.baseline);
+        let control = baseline
+            .clone()
+            .map(|baseline| Member { name: control_of(self.baseline), ..baseline.clone() });
+        let mut loaded = Vec::new();
+        for member in baseline.chain(others).cloned().chain(control) {
+            let peak = peaks.and_then(|peaks| peak(peaks, &member.name));
+            match (&member.program, peak) {
+                (Err(reason), _) => absent.push(left_out(&member.name, reason)),
+                (Ok(_), None) if cell.needs_peak() => {
+                    absent.push(left_out(&member.name, "its peak was not measured"));
+                }
+                (Ok(program), peak) => loaded.push(Loaded {
+                    name: member.name.clone(),
+                    program: program.clone(),
+                    workload: cell.workload(peak.unwrap_or_default()),
+                }),
+            }
+        }
+        loaded
+    }
+
+    fn start(&self, members: &[Loaded]) -> Result<LineUp> {
+        let entrants = members.iter().map(|one| (one.name.clone(), one.program.command()));
+        LineUp::start(entrants, self.cores, self.interruption)
+    }
+
+    /// One attempt with all of them.
+    fn together(
+        &self,
+        members: &[Loaded],
+        plan: Plan,
+        advance: &dyn Fn(f64),
+    ) -> Result<Vec<ServerResult>> {
+        let mut line_up = self.start(members)?;
+        let workloads: Vec<Workload> = members.iter().map(|one| one.workload).collect();
+        // A step of counting is worth as much as a slice.
+        let counting = if self.counts_syscalls { members.len() } else { 0 };
+        let steps = (plan.steps(members.len()) + counting) as f64;
+        let done = Flag::new(0.0);
+        let step = || {
+            done.set(done.get() + 1.0);
+            advance(done.get() / steps);
+            self.interruption.check()
+        };
+        let servers = line_up.servers_mut();
+        let measured = rotation::measure_each(servers, &workloads, plan, step)?;
+        let mut results = Vec::with_capacity(members.len());
+        for ((server, workload), measured) in servers.iter_mut().zip(workloads).zip(measured) {
+            results.push(ServerResult {
+                name: server.name().to_owned(),
+                workload,
+                slices: measured.slices,
+                latency: Latency::of(&measured.latencies),
+                memory: measured.memory,
+                syscalls: self.syscalls(server, workload, &step)?,
+            });
+        }
+        Ok(results)
+    }
+
+    fn syscalls(
+        &self,
+        server: &mut Server,
+        workload: Workload,
+        step: &dyn Fn() -> Result<()>,
+    ) -> Result<Syscalls> {
+        if !self.counts_syscalls {
+            return Ok(Syscalls::Unavailable("not asked for".to_owned()));
+        }
+        let threads = families::has_thread_for_each(server.name());
+        let counted = match threads && workload.connections() > TRACED_THREADS {
+            true => {
+                Syscalls::Unavailable("strace does not keep up with so many threads".to_owned())
+            }
+            // What cannot be counted is measured nevertheless.
+            false => syscalls::per_message(server, workload, COUNTING)
+                .unwrap_or_else(|failure| Syscalls::Unavailable(failure.to_string())),
+        };
+        step().map(|()| counted)
+    }
+}
+
+/// Whether a failure is that of one server: those begin with its name.
+fn is_of(failure: &Failure, server: &str) -> bool {
+    let said = failure.to_string();
+    ["server", "start the server"]
+        .iter()
+        .any(|verb| said.starts_with(&format!("{verb} {server}: ")))
+}
+
+/// Takes out the servers that would need more threads than there can be.
+fn leave_out_threads(present: &mut Vec<Loaded>, absent: &mut Vec<Absent>) {
+    let threaded = |one: &Loaded| families::has_thread_for_each(&one.name);
+    let count = present.iter().filter(|one| threaded(one)).count();
+    let Some(workload) = present.first().map(|one| one.workload) else { return };
+    if let Err(reason) = limits::threads_fit(workload, count) {
+        absent.extend(
+            present.iter().filter(|one| threaded(one)).map(|one| left_out(&one.name, &reason)),
+        );
+        present.retain(|one| !threaded(one));
+    }
+}
+
+/// How many messages per second a server echoed when it had as many as it could take.
+fn peak(peaks: &CellResult, name: &str) -> Option<f64> {
+    Some(Figure::Throughput.quartiles(peaks.server(name)?)?.median)
+}
+
+fn left_out(name: &str, reason: &str) -> Absent {
+    Absent { server: name.to_owned(), reason: reason.to_owned() }
+}

@@ -1,0 +1,68 @@
+//! The rows of a run as CSV, one line for each server in each cell: for spreadsheets and scripts.
+
+use command::failure::{Failure, Result};
+use command::measure::Quartiles;
+use csv::Writer;
+
+use super::rows::Row;
+
+/// A column: its name, and its field for a row. What a row does not have is an empty field.
+type Column = (&'static str, fn(&Row) -> String);
+
+const COLUMNS: &[Column] = &[
+    ("cell", |row| row.cell.clone()),
+    ("server", |row| row.server.clone()),
+    ("slices", |row| row.slices.to_string()),
+    ("messages_per_second", |row| median(&row.messages_per_second)),
+    ("messages_per_second_low", |row| low(&row.messages_per_second)),
+    ("messages_per_second_high", |row| high(&row.messages_per_second)),
+    ("messages_per_second_ratio", |row| median(&row.messages_per_second_ratio)),
+    ("messages_per_second_ratio_low", |row| low(&row.messages_per_second_ratio)),
+    ("messages_per_second_ratio_high", |row| high(&row.messages_per_second_ratio)),
+    ("messages_per_cpu_second", |row| median(&row.messages_per_cpu_second)),
+    ("messages_per_cpu_second_low", |row| low(&row.messages_per_cpu_second)),
+    ("messages_per_cpu_second_high", |row| high(&row.messages_per_cpu_second)),
+    ("messages_per_cpu_second_ratio", |row| median(&row.messages_per_cpu_second_ratio)),
+    ("messages_per_cpu_second_ratio_low", |row| low(&row.messages_per_cpu_second_ratio)),
+    ("messages_per_cpu_second_ratio_high", |row| high(&row.messages_per_cpu_second_ratio)),
+    ("gigabytes_per_second", |row| median(&row.gigabytes_per_second)),
+    ("p50_microseconds", |row| optional(row.latency_microseconds.map(|latency| latency.p50))),
+    ("p99_microseconds", |row| optional(row.latency_microseconds.map(|latency| latency.p99))),
+    ("p99_9_microseconds", |row| optional(row.latency_microseconds.map(|latency| latency.p99_9))),
+    ("switches_per_message", |row| median(&row.switches_per_message)),
+    ("syscalls_per_message", |row| optional(row.syscalls_per_message)),
+    ("memory_idle_bytes", |row| row.memory.idle_bytes.to_string()),
+    ("memory_connected_bytes", |row| row.memory.connected_bytes.to_string()),
+    ("memory_end_bytes", |row| row.memory.end_bytes.to_string()),
+    ("bytes_per_connection", |row| optional(row.bytes_per_connection)),
+];
+
+/// All rows, under a line with the columns' names.
+pub(super) fn text<'a>(rows: impl Iterator<Item = &'a Row>) -> Result<String> {
+    let failed = |error: &dyn std::fmt::Display| Failure::new("write CSV", error);
+    let mut writer = Writer::from_writer(Vec::new());
+    let names = COLUMNS.iter().map(|(name, _)| *name);
+    writer.write_record(names).map_err(|error| failed(&error))?;
+    for row in rows {
+        let fields = COLUMNS.iter().map(|(_, field)| field(row));
+        writer.write_record(fields).map_err(|error| failed(&error))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| failed(&error))?;
+    String::from_utf8(bytes).map_err(|error| failed(&error))
+}
+
+fn low(quartiles: &Quartiles) -> String {
+    quartiles.low.to_string()
+}
+
+fn median(quartiles: &Quartiles) -> String {
+    quartiles.median.to_string()
+}
+
+fn high(quartiles: &Quartiles) -> String {
+    quartiles.high.to_string()
+}
+
+fn optional(figure: Option<f64>) -> String {
+    figure.map_or_else(String::new, |figure| figure.to_string())
+}

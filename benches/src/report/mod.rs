@@ -1,0 +1,95 @@
+//! `report`: a result folder as tables, CSV, JSON and a page.
+
+mod charts;
+mod csv;
+mod page;
+mod pictures;
+mod rows;
+mod text;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use command::failure::{Failure, Result};
+use command::output;
+use serde::Serialize;
+
+use crate::cells::Cell;
+use crate::results::{CellResult, Folder, Run};
+use crate::targets::{self, Judgement};
+
+use rows::Row;
+use text::Form;
+
+/// Where results are unless another folder is named: below the working directory.
+pub(crate) const FOLDER: &str = "target/benches";
+
+/// What to report.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The folder with the results
+    #[arg(default_value = FOLDER)]
+    folder: PathBuf,
+    /// Print the tables as Markdown, and write no files
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// A run, and what can be said about it.
+#[derive(Debug)]
+pub(crate) struct Report {
+    run: Run,
+    cells: Vec<(Cell, CellResult)>,
+    judgements: Vec<Judgement>,
+}
+
+/// What `report.json` has.
+#[derive(Serialize)]
+struct Everything<'a> {
+    run: &'a Run,
+    rows: Vec<Row>,
+    judgements: &'a [Judgement],
+}
+
+/// Prints the tables, and writes `report.csv`, `report.json` and `report.html` into the folder.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let folder = Folder::open(&options.folder)?;
+    let report = Report::new(folder.run.clone(), folder.cells()?);
+    let form = if options.markdown { Form::Markdown } else { Form::Terminal };
+    let text = report.text(form).map_err(|error| Failure::new("write a table", error))?;
+    output::print(text)?;
+    if options.markdown { Ok(()) } else { report.write(&folder) }
+}
+
+impl Report {
+    /// The report of some cells.
+    pub(crate) fn new(run: Run, cells: Vec<(Cell, CellResult)>) -> Report {
+        let judgements = targets::judge(&cells);
+        Report { run, cells, judgements }
+    }
+
+    /// The targets alone, for the terminal.
+    pub(crate) fn verdict(&self) -> Result<String> {
+        self.targets(Form::Terminal).map_err(|error| Failure::new("write a table", error))
+    }
+
+    /// The tables of a run of few cells, for the terminal.
+    pub(crate) fn short(&self) -> Result<String> {
+        self.brief().map_err(|error| Failure::new("write a table", error))
+    }
+
+    /// Writes the files, and says which.
+    pub(crate) fn write(&self, folder: &Folder) -> Result<()> {
+        let rows: Vec<Row> =
+            self.cells.iter().flat_map(|(_, result)| rows::of_cell(result)).collect();
+        folder.write("report.csv", &csv::text(rows.iter())?)?;
+        let everything = Everything { run: &self.run, rows, judgements: &self.judgements };
+        let json = serde_json::to_string_pretty(&everything);
+        folder.write("report.json", &json.map_err(|error| Failure::new("write JSON", error))?)?;
+        folder.write("report.html", &self.page()?)?;
+        let path = folder.path().display();
+        output::print(format_args!(
+            "Written: {path}/report.html, {path}/report.csv, {path}/report.json"
+        ))
+    }
+}

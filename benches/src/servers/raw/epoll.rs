@@ -1,0 +1,92 @@
+//! An epoll loop: edge-triggered, a short receive taken as drained.
+//!
+//! Room is watched only from a connection's first blocked send on: every message that a peer takes
+//! is an edge of EPOLLOUT, which would wake the loop for nothing.
+#![expect(unsafe_code, reason = "owns the descriptors that accept4(2) makes")]
+
+use std::io;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::socket::{SockFlag, accept4};
+use slab::Slab;
+
+use super::listener;
+use super::ready::{Buffers, Connection, Next};
+
+/// How many events are taken at once. From 16 to 1,024 it makes no difference.
+const EVENTS: usize = 256;
+
+/// The listener's token; connections have their slab's keys.
+const LISTENER: u64 = u64::MAX;
+
+const DATA: EpollFlags =
+    EpollFlags::EPOLLIN.union(EpollFlags::EPOLLRDHUP).union(EpollFlags::EPOLLET);
+const HUNG_UP: EpollFlags =
+    EpollFlags::EPOLLRDHUP.union(EpollFlags::EPOLLHUP).union(EpollFlags::EPOLLERR);
+
+/// A connection, and whether its room is watched.
+struct Watched {
+    connection: Connection,
+    room: bool,
+}
+
+/// Listens at `path`, says so, and serves for ever.
+pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()> {
+    let listener = listener(path)?;
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
+    listens();
+    let mut connections = Slab::new();
+    let mut buffers = Buffers::new();
+    let mut events = vec![EpollEvent::empty(); EVENTS];
+    loop {
+        let count = match epoll.wait(&mut events, EpollTimeout::NONE) {
+            Err(Errno::EINTR) => continue,
+            count => count?,
+        };
+        for event in &events[..count] {
+            if event.data() == LISTENER {
+                accept(&listener, &epoll, &mut connections)?;
+                continue;
+            }
+            // Lossless: it came from a `usize`.
+            let key = event.data() as usize;
+            let Watched { connection, room } = &mut connections[key];
+            let hung_up = event.events().intersects(HUNG_UP);
+            if !connection.is_blocked() && !hung_up && !event.events().contains(EpollFlags::EPOLLIN)
+            {
+                // Room that nobody waits for: a receive would find nothing.
+                continue;
+            }
+            match connection.echo(hung_up, &mut buffers) {
+                Next::Room if !*room => {
+                    *room = true;
+                    let event = EpollEvent::new(DATA | EpollFlags::EPOLLOUT, key as u64);
+                    // An edge comes at once if there is room by now.
+                    epoll.modify(&*connection, &mut { event })?;
+                }
+                Next::Data | Next::Room => {}
+                Next::End => drop(connections.remove(key)),
+            }
+        }
+    }
+}
+
+/// Accepts everyone who waits.
+fn accept(listener: &OwnedFd, epoll: &Epoll, connections: &mut Slab<Watched>) -> io::Result<()> {
+    loop {
+        let accepted = match accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
+            Err(Errno::EAGAIN) => return Ok(()),
+            Err(Errno::EINTR | Errno::ECONNABORTED) => continue,
+            accepted => accepted?,
+        };
+        // SAFETY: the kernel just made this descriptor for us.
+        let fd = unsafe { OwnedFd::from_raw_fd(accepted) };
+        let entry = connections.vacant_entry();
+        epoll.add(&fd, EpollEvent::new(DATA, entry.key() as u64))?;
+        entry.insert(Watched { connection: Connection::new(fd), room: false });
+    }
+}

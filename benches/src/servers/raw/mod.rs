@@ -1,0 +1,49 @@
+//! Echo servers written directly on system calls, without a task, a trait or a waker between them
+//! and the kernel: the limit that a backend is measured against.
+//!
+//! Each is the fastest that could be found for its technique. They stop only with their process,
+//! and an error that is not one connection's ends them.
+
+mod blocking;
+mod buffers;
+mod epoll;
+mod queue;
+mod ready;
+mod ring;
+mod ring_borrowed;
+mod ring_owned;
+
+pub(super) use blocking::serve as blocking;
+pub(super) use epoll::serve as epoll;
+pub(super) use queue::probe as probe_ring;
+pub(super) use ring::serve as ring;
+pub(super) use ring_borrowed::serve as ring_borrowed;
+pub(super) use ring_owned::serve as ring_owned;
+
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::Path;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+};
+
+/// How much is received at once, in bytes: as our servers and the peers do, so that the size is
+/// not what is compared.
+const BUFFER: usize = 64 * 1024;
+
+/// How many clients may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// A listener at `path` that does not block, in a process that may have as many connections as
+/// the system allows.
+fn listener(path: &Path) -> io::Result<OwnedFd> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let listener = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
+    listen(&listener, Backlog::new(BACKLOG)?)?;
+    Ok(listener)
+}

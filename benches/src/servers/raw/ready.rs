@@ -1,0 +1,123 @@
+//! What a loop does with a connection that is ready: the same calls whoever says that it is, so
+//! that epoll and a poll on the ring differ only in the waiting.
+//!
+//! All connections share one buffer, which stays in the cache. A connection keeps it only while it
+//! holds bytes that its socket does not take.
+
+use std::ops::Range;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, send};
+
+use super::BUFFER;
+
+/// Says per call what O_NONBLOCK says per socket, which the ring's accepted ones do not have.
+const RECEIVE: MsgFlags = MsgFlags::MSG_DONTWAIT;
+const SEND: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
+
+/// The buffer that is received into, and those that came back from blocked connections.
+pub(super) struct Buffers {
+    current: Box<[u8]>,
+    spare: Vec<Box<[u8]>>,
+}
+
+impl Buffers {
+    pub(super) fn new() -> Buffers {
+        Buffers { current: new_buffer(), spare: Vec::new() }
+    }
+
+    /// Hands out the current buffer, with what was received, and puts another in its place.
+    fn take(&mut self) -> Box<[u8]> {
+        let next = self.spare.pop().unwrap_or_else(new_buffer);
+        std::mem::replace(&mut self.current, next)
+    }
+}
+
+fn new_buffer() -> Box<[u8]> {
+    vec![0; BUFFER].into_boxed_slice()
+}
+
+/// What a connection waits for next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// For bytes, or the end of the stream.
+    Data,
+    /// For room for what it holds; bytes that come meanwhile are not its concern.
+    Room,
+    /// For nothing: the stream ended, or failed.
+    End,
+}
+
+/// A connection, served by readiness.
+pub(super) struct Connection {
+    fd: OwnedFd,
+    unwritten: Option<Unwritten>,
+}
+
+/// What was received and does not fit into the socket.
+struct Unwritten {
+    buffer: Box<[u8]>,
+    range: Range<usize>,
+}
+
+impl Connection {
+    pub(super) fn new(fd: OwnedFd) -> Connection {
+        Connection { fd, unwritten: None }
+    }
+
+    /// Whether room is what it waits for.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.unwritten.is_some()
+    }
+
+    /// Echoes until nothing is left to receive, or nothing more can be sent. The peer has hung up
+    /// if `hung_up`: then a short receive does not mean that the next one would find nothing, for
+    /// the end of the stream gives no further event.
+    pub(super) fn echo(&mut self, hung_up: bool, buffers: &mut Buffers) -> Next {
+        // An error ends its connection alone; the generator notices.
+        self.try_echo(hung_up, buffers).unwrap_or(Next::End)
+    }
+
+    fn try_echo(&mut self, hung_up: bool, buffers: &mut Buffers) -> nix::Result<Next> {
+        let fd = self.fd.as_raw_fd();
+        if let Some(unwritten) = &mut self.unwritten {
+            let rest = &unwritten.buffer[unwritten.range.clone()];
+            unwritten.range.start += unless_full(send(fd, rest, SEND))?;
+            if unwritten.range.start < unwritten.range.end {
+                return Ok(Next::Room);
+            }
+        }
+        buffers.spare.extend(self.unwritten.take().map(|unwritten| unwritten.buffer));
+        loop {
+            let received = match recv(fd, &mut buffers.current, RECEIVE) {
+                Ok(0) => return Ok(Next::End),
+                Err(Errno::EAGAIN) => return Ok(Next::Data),
+                received => received?,
+            };
+            let sent = unless_full(send(fd, &buffers.current[..received], SEND))?;
+            if sent < received {
+                let range = sent..received;
+                self.unwritten = Some(Unwritten { buffer: buffers.take(), range });
+                return Ok(Next::Room);
+            }
+            if received < BUFFER && !hung_up {
+                return Ok(Next::Data);
+            }
+        }
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// A full socket takes no byte.
+fn unless_full(sent: nix::Result<usize>) -> nix::Result<usize> {
+    match sent {
+        Err(Errno::EAGAIN) => Ok(0),
+        sent => sent,
+    }
+}

@@ -1,0 +1,107 @@
+//! A ring loop that only waits on the ring: a multishot poll for each connection, and direct calls
+//! through one buffer for all.
+
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::path::Path;
+
+use io_uring::{cqueue, opcode, types};
+use slab::Slab;
+
+use super::listener;
+use super::queue::{Event, OWN, Queue};
+use super::ready::{Buffers, Connection, Next};
+
+/// The multishot poll for bytes.
+const DATA: u8 = OWN;
+/// The multishot poll for room, from the first blocked send on.
+const ROOM: u8 = OWN + 1;
+
+const HUNG_UP: i32 = (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) as i32;
+
+/// A connection, and which polls the kernel holds for it. It is removed when there are none: until
+/// then its file would stay open, and its key must not be another's.
+struct Polled {
+    connection: Connection,
+    data: bool,
+    room: bool,
+    is_over: bool,
+}
+
+/// Listens at `path`, says so, and serves for ever.
+pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()> {
+    let listener = listener(path)?;
+    let mut queue = Queue::new(listener.as_fd())?;
+    listens();
+    let mut connections = Slab::new();
+    let mut buffers = Buffers::new();
+    loop {
+        queue.wait()?;
+        while let Some(event) = queue.next()? {
+            let (operation, key, result, flags) = match event {
+                Event::Accepted(fd) => {
+                    let connection = Connection::new(fd);
+                    let polled = Polled { connection, data: false, room: false, is_over: false };
+                    let key = connections.insert(polled);
+                    connections[key].poll_for_data(key, &mut queue)?;
+                    continue;
+                }
+                Event::Done { operation, key, result, flags } => (operation, key, result, flags),
+            };
+            let polled = &mut connections[key];
+            let is_held = match operation {
+                DATA => &mut polled.data,
+                _ => &mut polled.room,
+            };
+            *is_held = cqueue::more(flags);
+            // A poll that failed lets the calls find out why.
+            let hung_up = result < 0 || result & HUNG_UP != 0;
+            let is_room_for_nothing = operation == ROOM && !polled.connection.is_blocked();
+            if !polled.is_over && (hung_up || !is_room_for_nothing) {
+                polled.go_on(key, hung_up, &mut queue, &mut buffers)?;
+            }
+            if polled.is_over && !polled.data && !polled.room {
+                connections.remove(key);
+            }
+        }
+    }
+}
+
+impl Polled {
+    fn go_on(
+        &mut self,
+        key: usize,
+        hung_up: bool,
+        queue: &mut Queue<'_>,
+        buffers: &mut Buffers,
+    ) -> io::Result<()> {
+        let next = self.connection.echo(hung_up, buffers);
+        if next == Next::End {
+            self.is_over = true;
+            let held = [(DATA, self.data), (ROOM, self.room)];
+            let mut held = held.into_iter().filter(|(_, is_held)| *is_held);
+            return held.try_for_each(|(operation, _)| queue.cancel(operation, key));
+        }
+        // The kernel may end a multishot poll for reasons of its own.
+        if !self.data {
+            self.poll_for_data(key, queue)?;
+        }
+        // Held from now on: one that is asked for again each time makes streams dearer.
+        if next == Next::Room && !self.room {
+            self.room = true;
+            let poll = opcode::PollAdd::new(self.fd(), libc::POLLOUT as u32).multi(true);
+            queue.push(ROOM, key, poll.build())?;
+        }
+        Ok(())
+    }
+
+    fn poll_for_data(&mut self, key: usize, queue: &mut Queue<'_>) -> io::Result<()> {
+        self.data = true;
+        let events = (libc::POLLIN | libc::POLLRDHUP) as u32;
+        queue.push(DATA, key, opcode::PollAdd::new(self.fd(), events).multi(true).build())
+    }
+
+    fn fd(&self) -> types::Fd {
+        types::Fd(self.connection.as_fd().as_raw_fd())
+    }
+}

@@ -1,0 +1,185 @@
+//! A ring loop on which everything completes: a multishot receive for each connection, into
+//! buffers that the kernel takes when data is there, and sends from those same buffers.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::path::Path;
+
+use io_uring::{cqueue, opcode, types};
+use slab::Slab;
+
+use super::buffers::{Buffers, GROUP, Number};
+use super::listener;
+use super::queue::{Event, OWN, Queue};
+
+const RECEIVE: u8 = OWN;
+const SEND: u8 = OWN + 1;
+
+/// How many received pieces a connection may hold. Its receive is cancelled then, until half of
+/// them are sent: a peer that does not read is stopped by its own socket.
+const AHEAD: usize = 8;
+
+/// A connection. It is removed when its stream is over and nothing is under way.
+struct Connection {
+    fd: OwnedFd,
+    receive: Receive,
+    /// What is not sent yet, in order; the first is being sent.
+    pieces: VecDeque<Piece>,
+    /// How much of the first piece was sent before.
+    sent: u32,
+    is_sending: bool,
+    /// It can't be sent to any more, so nothing that comes matters.
+    is_failed: bool,
+}
+
+/// What was received at once.
+struct Piece {
+    buffer: Number,
+    length: u32,
+}
+
+/// What the kernel was asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Receive {
+    Idle,
+    Armed,
+    /// Asked to stop; its last completion is still to come.
+    Cancelled,
+    /// It found no buffer, and waits until one comes back.
+    Starved,
+    /// Nothing more will come.
+    Over,
+}
+
+struct Server<'a> {
+    queue: Queue<'a>,
+    buffers: Buffers,
+    connections: Slab<Connection>,
+    starved: Vec<usize>,
+}
+
+/// Listens at `path`, says so, and serves for ever.
+pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()> {
+    let listener = listener(path)?;
+    let queue = Queue::new(listener.as_fd())?;
+    let buffers = Buffers::new(&queue)?;
+    listens();
+    let mut server = Server { queue, buffers, connections: Slab::new(), starved: Vec::new() };
+    loop {
+        server.queue.wait()?;
+        while let Some(event) = server.queue.next()? {
+            let key = match event {
+                Event::Accepted(fd) => server.accepted(fd),
+                Event::Done { operation: RECEIVE, key, result, flags } => {
+                    server.received(key, result, flags)
+                }
+                Event::Done { key, result, .. } => server.sent(key, result),
+            };
+            server.go_on(key)?;
+        }
+        server.feed_starved()?;
+    }
+}
+
+impl Server<'_> {
+    fn accepted(&mut self, fd: OwnedFd) -> usize {
+        let (receive, pieces) = (Receive::Idle, VecDeque::new());
+        let (is_sending, is_failed) = (false, false);
+        let connection = Connection { fd, receive, pieces, sent: 0, is_sending, is_failed };
+        self.connections.insert(connection)
+    }
+
+    fn received(&mut self, key: usize, result: i32, flags: u32) -> usize {
+        let connection = &mut self.connections[key];
+        if !cqueue::more(flags) {
+            connection.receive = match -result {
+                // Cancelled, or ended after a piece for the kernel's own reasons.
+                libc::ECANCELED | i32::MIN..0 => Receive::Idle,
+                libc::ENOBUFS => Receive::Starved,
+                // The end of the stream; or an error, which ends its connection alone.
+                _ => Receive::Over,
+            };
+            if connection.receive == Receive::Starved {
+                self.starved.push(key);
+            }
+        }
+        if let Some(buffer) = cqueue::buffer_select(flags) {
+            self.buffers.count_taken();
+            match u32::try_from(result) {
+                Ok(length @ 1..) if !connection.is_failed => {
+                    connection.pieces.push_back(Piece { buffer, length });
+                }
+                _ => self.buffers.give(buffer),
+            }
+        }
+        key
+    }
+
+    fn sent(&mut self, key: usize, result: i32) -> usize {
+        let connection = &mut self.connections[key];
+        connection.is_sending = false;
+        connection.is_failed = result < 0;
+        connection.sent += u32::try_from(result).unwrap_or(0);
+        while let Some(first) = connection.pieces.front() {
+            if first.length > connection.sent && !connection.is_failed {
+                break;
+            }
+            self.buffers.give(first.buffer);
+            connection.pieces.pop_front();
+            connection.sent = 0;
+        }
+        key
+    }
+
+    /// Queues what a connection needs next, or ends it.
+    fn go_on(&mut self, key: usize) -> io::Result<()> {
+        let connection = &mut self.connections[key];
+        let fd = types::Fd(connection.fd.as_raw_fd());
+        if let Some(first) = connection.pieces.front().filter(|_| !connection.is_sending) {
+            connection.is_sending = true;
+            let rest = self.buffers.start(first.buffer, connection.sent);
+            let entry = opcode::Send::new(fd, rest, first.length - connection.sent)
+                .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL);
+            self.queue.push(SEND, key, entry.build())?;
+        }
+        let (ahead, is_failed) = (connection.pieces.len(), connection.is_failed);
+        match connection.receive {
+            Receive::Armed if is_failed || ahead >= AHEAD => {
+                connection.receive = Receive::Cancelled;
+                self.queue.cancel(RECEIVE, key)?;
+            }
+            Receive::Idle if !is_failed && ahead <= AHEAD / 2 => {
+                connection.receive = Receive::Armed;
+                self.queue.push(RECEIVE, key, opcode::RecvMulti::new(fd, GROUP).build())?;
+            }
+            _ => {}
+        }
+        let is_receiving = matches!(connection.receive, Receive::Armed | Receive::Cancelled);
+        let is_over = connection.receive == Receive::Over || is_failed;
+        if is_over && !is_receiving && !connection.is_sending {
+            self.connections.remove(key);
+        }
+        Ok(())
+    }
+
+    /// Lets those who found no buffer try again, if there is one by now.
+    fn feed_starved(&mut self) -> io::Result<()> {
+        if self.starved.is_empty() {
+            return Ok(());
+        }
+        self.buffers.grow_for(self.connections.len());
+        if !self.buffers.is_any_left() {
+            return Ok(());
+        }
+        for key in std::mem::take(&mut self.starved) {
+            // It may have ended, and its key may be another's.
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            if connection.receive == Receive::Starved {
+                connection.receive = Receive::Idle;
+                self.go_on(key)?;
+            }
+        }
+        Ok(())
+    }
+}
