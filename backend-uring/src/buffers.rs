@@ -15,6 +15,9 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use transport_core::Chunk;
 use transport_core::chunk::Lender;
 
+/// How many buffers the kernel gets at first.
+const FEW: u16 = 16;
+
 /// The one group of buffers that a ring has.
 pub(crate) const GROUP: u16 = 0;
 
@@ -28,6 +31,9 @@ pub(crate) struct Buffers {
     mapped: NonZeroUsize,
     entries: u16,
     size: u32,
+    /// How many of the buffers are in use; the others were never given to the kernel. Written by
+    /// the driver alone.
+    used: AtomicU16,
     /// How many buffers were ever given to the kernel, modulo 2^16: the ring's tail.
     tail: Mutex<u16>,
     /// The same, for those who don't hold the lock.
@@ -56,19 +62,24 @@ impl Buffers {
         // SAFETY: a new anonymous mapping disturbs nothing.
         let memory = unsafe { mmap_anonymous(None, mapped, protection, flags) }?.cast();
         let tail = Mutex::new(0);
-        let (given, taken) = (AtomicU16::new(0), AtomicU16::new(0));
-        let buffers = Buffers { memory, mapped, entries, size, tail, given, taken };
+        let [used, given, taken] = [0, 0, 0].map(AtomicU16::new);
+        let buffers = Buffers { memory, mapped, entries, size, used, tail, given, taken };
         let at = memory.as_ptr() as u64;
         // SAFETY: the mapping holds that many entries, page-aligned, and is unmapped only when
         // this value is dropped, after the ring's driver ended its use or leaked this value.
         unsafe { ring.submitter().register_buf_ring_with_flags(at, entries, GROUP, 0) }?;
-        (0..entries).for_each(|buffer| buffers.put(buffer));
+        buffers.grow();
         Ok(Arc::new(buffers))
     }
 
-    /// How many buffers there are.
-    pub(crate) fn count(&self) -> usize {
-        usize::from(self.entries)
+    /// Gives the kernel as many buffers again as are in use, at first [`FEW`]; `false` if all are in
+    /// use. Few buffers stay in the cache, and too few stop receives.
+    pub(crate) fn grow(&self) -> bool {
+        let used = self.used.load(Ordering::Relaxed);
+        let more = used.saturating_mul(2).clamp(FEW, self.entries.max(FEW)).min(self.entries);
+        (used..more).for_each(|buffer| self.put(buffer));
+        self.used.store(more, Ordering::Relaxed);
+        more > used
     }
 
     /// How many bytes the kernel could write to now.
@@ -89,12 +100,14 @@ impl Buffers {
         self.taken.store(taken.wrapping_add(1), Ordering::Relaxed);
     }
 
-    /// What the kernel put into `buffer`: as the buffer itself, or, if the kernel has fewer than
-    /// `low` left, as a copy, so that chunks that somebody holds never stall another connection.
-    pub(crate) fn received(self: &Arc<Self>, buffer: u16, length: usize, low: usize) -> Chunk {
+    /// What the kernel put into `buffer`: as the buffer itself, or, if the kernel has too few left
+    /// and there are no more, as a copy, so that chunks that somebody holds never stall another
+    /// connection.
+    pub(crate) fn received(self: &Arc<Self>, buffer: u16, length: usize) -> Chunk {
         self.count_taken();
         let start = self.start(buffer);
-        if self.available() < low {
+        let low = (self.used.load(Ordering::Relaxed) / 4).max(1);
+        if self.available() < low.into() && !self.grow() {
             // SAFETY: the kernel wrote `length` bytes there, and its completion was reaped.
             let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), length) };
             let copy = Chunk::from(bytes);

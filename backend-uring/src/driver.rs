@@ -17,6 +17,7 @@ use transport_core::{
     Chunk, Driver, Error, Interest, Prepared, Result, Settings, Timers, Unparker,
 };
 
+use crate::doubt::Settling;
 use crate::operation::Operation;
 use crate::owned::Slot;
 use crate::reactor::RingReactor;
@@ -35,6 +36,7 @@ pub struct UringDriver {
     is_hosted: Cell<bool>,
     /// What the completions of one turn came to; kept for its memory.
     events: Vec<(Token, Event)>,
+    settling: Settling,
     woken: Vec<Waker>,
     done: Vec<Chunk>,
     over: Vec<Slot>,
@@ -49,6 +51,7 @@ impl UringDriver {
             is_bound: false,
             is_hosted: Cell::new(false),
             events: Vec::new(),
+            settling: Settling::default(),
             woken: Vec::new(),
             done: Vec::new(),
             over: Vec::new(),
@@ -105,9 +108,20 @@ impl UringDriver {
         if unpark_again && !self.is_hosted.get() {
             self.ring.push_unpark();
         }
+        owned + self.wake()
+    }
+
+    /// Notes the events, and wakes whom they and the completions concern.
+    fn wake(&mut self) -> usize {
         let noted = self.ring.registry.note(self.events.drain(..), &mut self.woken);
         self.woken.drain(..).for_each(Waker::wake);
-        owned + noted
+        noted
+    }
+
+    /// The last look before a sleep that was announced: whether there is something to do instead.
+    fn is_sleep_off(&mut self) -> io::Result<bool> {
+        self.ring.doubts.settle(&mut self.settling, &mut self.events)?;
+        Ok(self.wake() > 0)
     }
 
     /// Whether an `enter`, or reaping, would bring more.
@@ -138,7 +152,7 @@ impl UringDriver {
         let count = self.drain()?;
         let at_most = if count > 0 { Some(Duration::ZERO) } else { at_most };
         let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
-        if limit != Some(Duration::ZERO) && !self.has_more() {
+        if limit != Some(Duration::ZERO) && !self.is_sleep_off()? && !self.has_more() {
             let mut event = [PollFd::new(self.ring.parker.as_fd(), PollFlags::POLLIN)];
             let limit = limit.map(|limit| limit.as_nanos().div_ceil(1_000_000));
             let limit = limit.map_or(PollTimeout::NONE, |limit| {
@@ -172,11 +186,15 @@ impl Driver for UringDriver {
             return self.turn_as_host(at_most);
         }
         self.bind()?;
-        let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
+        let mut limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
+        let mut settled = 0;
+        if limit != Some(Duration::ZERO) && self.is_sleep_off()? {
+            (limit, settled) = (Some(Duration::ZERO), 1);
+        }
         let entered = self.ring.enter(limit);
         self.ring.parker.wake_up();
         entered?;
-        Ok(self.reap() + self.ring.timers.fire())
+        Ok(settled + self.reap() + self.ring.timers.fire())
     }
 
     fn prepare(&mut self) -> io::Result<Prepared> {
@@ -185,7 +203,7 @@ impl Driver for UringDriver {
             1.. => Ok(Prepared::Ready),
             0 => match self.ring.parker.prepare(&self.ring.timers) {
                 // Queued by another thread, which saw the driver awake.
-                Prepared::SleepUntil(_) if self.has_more() => {
+                Prepared::SleepUntil(_) if self.is_sleep_off()? || self.has_more() => {
                     self.ring.parker.wake_up();
                     Ok(Prepared::Ready)
                 }
@@ -275,7 +293,8 @@ fn polled(result: i32, flags: u32, interest: Interest) -> Event {
         write: has(libc::POLLOUT),
         read_closed: has(libc::POLLRDHUP),
         hangup: has(libc::POLLHUP | libc::POLLERR),
-        urgent: has(libc::POLLPRI),
+        // Not to be had from a poll on the ring (`doubt`).
+        urgent: false,
         spent,
     }
 }

@@ -13,6 +13,7 @@
 
 mod buffers;
 mod connection;
+mod doubt;
 mod driver;
 mod enter;
 mod listener;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -28,7 +28,8 @@ impl RingReactor {
         // The kernel is asked when somebody waits, not before.
         let (token, readiness) = self.ring.registry.insert(())?;
         let slot = AtomicU64::new(NO_SLOT);
-        Ok(RingSource { fd, readiness, token, wakes_one, slot, ring: Arc::clone(&self.ring) })
+        let (doubted, ring) = (AtomicU32::new(0), Arc::clone(&self.ring));
+        Ok(RingSource { fd, readiness, token, wakes_one, doubted, slot, ring })
     }
 }
 
@@ -64,13 +65,15 @@ pub struct RingSource {
     readiness: Arc<CachedReadiness>,
     token: Token,
     wakes_one: bool,
+    /// See [`Doubts::note`](crate::doubt::Doubts::note).
+    doubted: AtomicU32,
     /// The bits of the slot's token, or [`NO_SLOT`]; written under the ring's lock.
     pub(crate) slot: AtomicU64,
     pub(crate) ring: Arc<Ring>,
 }
 
 impl RingSource {
-    /// Asks the kernel to tell, once for writing, each time for reading.
+    /// Asks the kernel to tell each time, from the first wait on.
     fn ask(&self, interest: Interest) {
         if !self.readiness.ask(interest) {
             return;
@@ -83,12 +86,12 @@ impl RingSource {
                 (Operation::PollRead(self.token), opcode::PollAdd::new(fd, events).build())
             }
             Interest::Read => {
-                let events = libc::POLLIN | libc::POLLRDHUP | libc::POLLPRI;
+                let events = libc::POLLIN | libc::POLLRDHUP;
                 let poll = opcode::PollAdd::new(fd, events as u32).multi(true);
                 (Operation::PollRead(self.token), poll.build())
             }
             Interest::Write => {
-                let poll = opcode::PollAdd::new(fd, libc::POLLOUT as u32);
+                let poll = opcode::PollAdd::new(fd, libc::POLLOUT as u32).multi(true);
                 (Operation::PollWrite(self.token), poll.build())
             }
         };
@@ -129,7 +132,18 @@ impl Source for RingSource {
         mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
     ) -> Poll<io::Result<T>> {
         let arm = || self.ask(interest);
-        self.readiness.poll_io(cx, interest, || attempt(self.fd.as_fd()), arm)
+        let mut is_in_doubt = false;
+        let attempt = || {
+            let progress = attempt(self.fd.as_fd());
+            is_in_doubt =
+                interest == Interest::Read && matches!(progress, Ok(Progress::Drained(_)));
+            progress
+        };
+        let answer = self.readiness.poll_io(cx, interest, attempt, arm);
+        if is_in_doubt && self.ring.doubts.note(self.token, &self.fd, &self.doubted) {
+            self.ring.nudge();
+        }
+        answer
     }
 }
 

@@ -243,12 +243,14 @@ impl Ring {
         let receive = &mut slot.receive;
         match (usize::try_from(result), buffer) {
             (Ok(length @ 1..), Some(buffer)) if !slot.is_orphan => {
-                let low = (self.buffers.count() / 4).max(1);
-                receive.received.push(self.buffers.received(buffer, length, low));
+                receive.received.push(self.buffers.received(buffer, length));
             }
             (count, buffer) => {
                 // The end, an error, or bytes that nobody wants: the buffer must go back.
                 buffer.inspect(|&buffer| self.buffers.recycle(buffer));
+                if result == -libc::ENOBUFS {
+                    self.buffers.grow();
+                }
                 match count {
                     Ok(1..) => {}
                     Ok(0) => receive.end = Some(End::Stream),

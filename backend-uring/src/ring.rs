@@ -13,6 +13,7 @@ use transport_core::unparker::Parker;
 use transport_core::{Cause, Settings, Timers};
 
 use crate::buffers::Buffers;
+use crate::doubt::Doubts;
 use crate::operation::Operation;
 use crate::owned::Slots;
 use crate::setup;
@@ -25,6 +26,8 @@ pub(crate) struct Ring {
     pub(crate) buffers: Arc<Buffers>,
     /// The borrowed path's sources.
     pub(crate) registry: Registry<()>,
+    /// Which of them may have more than their last read gave.
+    pub(crate) doubts: Doubts,
     pub(crate) parker: Arc<Parker>,
     pub(crate) timers: Timers,
     pub(crate) settings: Settings,
@@ -54,6 +57,7 @@ impl Ring {
             flags,
             buffers,
             registry: Registry::default(),
+            doubts: Doubts::default(),
             parker,
             timers,
             settings: settings.clone(),

@@ -95,7 +95,6 @@ fn ours() -> Result<Vec<Member>> {
     let program = std::env::current_exe();
     let program = program.map_err(|error| Failure::new("find this program", error))?;
     let kinds = Kind::value_variants().iter();
-    let kinds = kinds.filter(|kind| !matches!(kind, Kind::Tokio | Kind::TokioAgain));
     let member = |kind: &Kind| {
         let name = kind.to_string();
         let mut command = Command::new(&program);

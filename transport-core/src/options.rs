@@ -212,11 +212,12 @@ pub struct Settings {
     /// How many events one turn takes from the kernel at most (epoll), and how many entries the
     /// submission queue has (io_uring). Default 256.
     pub events: u32,
-    /// How many buffers a ring shares among its connections for owned receives (io_uring);
-    /// rounded up to a power of two. Default 256.
+    /// How many buffers a ring shares among its connections for owned receives at most (io_uring);
+    /// rounded up to a power of two. It begins with 16, and doubles them when they run short.
+    /// Default 256.
     pub buffers: u16,
-    /// The size of each of these buffers in bytes (io_uring). Default 16 KiB; much smaller than
-    /// the messages is ruinous.
+    /// The size of each of these buffers in bytes (io_uring). Default 64 KiB; much smaller than
+    /// the messages is ruinous. Memory that nothing was received into is not used.
     pub buffer_size: u32,
     /// How many received chunks a connection may hold that its reader has not taken, before its
     /// receive is stopped until the reader catches up (io_uring, owned path). Default 16.
@@ -240,7 +241,7 @@ impl Default for Settings {
         Settings {
             events: 256,
             buffers: 256,
-            buffer_size: 16 * 1024,
+            buffer_size: 64 * 1024,
             run_ahead: 16,
             multishot: true,
             linger: Duration::from_secs(1),

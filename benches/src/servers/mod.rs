@@ -1,7 +1,6 @@
 //! The echo servers that this program can be: ours, as the command has them, and raw loops.
 
 mod raw;
-mod tokio;
 
 use std::fmt;
 use std::io;
@@ -25,10 +24,6 @@ const SPIN: Duration = Duration::from_micros(100);
 /// A server. Its help on the command line says what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    /// tokio's current-thread runtime, a task per connection.
-    Tokio,
-    /// The same again, as another process: the control.
-    TokioAgain,
     /// Our epoll backend, as the command serves with it: by its borrowed path.
     Epoll,
     /// Our epoll backend by its owned path.
@@ -59,9 +54,7 @@ impl Kind {
     /// Whether it works here.
     pub(crate) fn availability(self) -> Availability {
         match self {
-            Kind::Tokio | Kind::TokioAgain | Kind::RawEpoll | Kind::RawBlocking => {
-                Availability::Yes(String::new())
-            }
+            Kind::RawEpoll | Kind::RawBlocking => Availability::Yes(String::new()),
             Kind::Epoll | Kind::EpollOwned | Kind::EpollSpin => Epoll::probe(),
             Kind::Uring | Kind::UringBorrowed | Kind::UringSpin => Uring::probe(),
             Kind::Blocking => Blocking::probe(),
@@ -97,7 +90,6 @@ pub(crate) fn run(kind: Kind, parent: u32, path: &Path) -> Result<()> {
         Kind::UringBorrowed => serve::serve_tasks::<Uring>(&task, BytePath::Borrowed),
         Kind::UringSpin => serve::serve(BackendName::Uring, &spinning),
         Kind::Blocking => serve::serve(BackendName::Blocking, &task),
-        Kind::Tokio | Kind::TokioAgain => serve_other(kind, path, parent, tokio::serve),
         Kind::RawEpoll => serve_other(kind, path, parent, raw::epoll),
         Kind::RawRingOwned => serve_other(kind, path, parent, raw::ring_owned),
         Kind::RawRingBorrowed => serve_other(kind, path, parent, raw::ring_borrowed),

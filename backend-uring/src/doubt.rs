@@ -1,0 +1,90 @@
+//! Whether a short read really emptied the queue: settled before the driver sleeps.
+//!
+//! A read stops short at an out-of-band byte, with more behind it (case 107). Epoll tells of such a
+//! byte. A multishot poll can't: it reports what the wake-up was called with, and every message
+//! wakes with POLLPRI. So short reads are believed, and whoever had one is looked at with one
+//! `poll(2)` for all before this side goes to sleep; a busy server never pays for it.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError, Weak};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use transport_core::SharedFd;
+use transport_core::reactor::{Event, Token};
+
+/// How many sources one `poll(2)` asks about.
+const AT_ONCE: usize = 32;
+
+/// The sources that had a short read since this was last settled.
+pub(crate) struct Doubts {
+    /// How often it was settled, and one.
+    round: AtomicU32,
+    /// Without keeping the sockets open.
+    sources: Mutex<Vec<(Token, Weak<OwnedFd>)>>,
+}
+
+impl Default for Doubts {
+    fn default() -> Doubts {
+        Doubts { round: AtomicU32::new(1), sources: Mutex::default() }
+    }
+}
+
+impl Doubts {
+    /// Notes a source, after its read. `noted` is the round in which it was last noted, 0 at first.
+    /// Answers whether it is new.
+    pub(crate) fn note(&self, token: Token, fd: &SharedFd, noted: &AtomicU32) -> bool {
+        let round = self.round.load(Ordering::Acquire);
+        // If that round is being settled, it is asked about after this.
+        if noted.load(Ordering::Relaxed) == round {
+            return false;
+        }
+        noted.store(round, Ordering::Relaxed);
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.push((token, SharedFd::downgrade(fd)));
+        true
+    }
+
+    /// Asks the kernel about all of them; those that can be read all the same go into `events`.
+    pub(crate) fn settle(
+        &self,
+        settling: &mut Settling,
+        events: &mut Vec<(Token, Event)>,
+    ) -> io::Result<()> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if sources.is_empty() {
+            return Ok(());
+        }
+        self.round.fetch_add(1, Ordering::AcqRel);
+        std::mem::swap(&mut *sources, &mut settling.taken);
+        drop(sources);
+        let open = settling.taken.drain(..).filter_map(|(token, fd)| Some((token, fd.upgrade()?)));
+        settling.open.extend(open);
+        for open in settling.open.chunks(AT_ONCE) {
+            let mut asked: [PollFd<'_>; AT_ONCE] = std::array::from_fn(|at| {
+                // What is beyond the chunk's end is not asked about.
+                let (_, fd) = &open[at.min(open.len() - 1)];
+                PollFd::new(fd.as_fd(), PollFlags::POLLIN)
+            });
+            let asked = &mut asked[..open.len()];
+            match poll(asked, PollTimeout::ZERO) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            let ready = open.iter().zip(asked).filter(|(_, fd)| fd.any() == Some(true));
+            let readable = Event { read: true, ..Event::default() };
+            events.extend(ready.map(|((token, _), _)| (*token, readable)));
+        }
+        settling.open.clear();
+        Ok(())
+    }
+}
+
+/// What settling needs, kept for its memory.
+#[derive(Default)]
+pub(crate) struct Settling {
+    taken: Vec<(Token, Weak<OwnedFd>)>,
+    open: Vec<(Token, SharedFd)>,
+}
