@@ -16,7 +16,7 @@ use transport_core::SharedFd;
 use transport_core::reactor::{Event, Token};
 
 /// How many sources one `poll(2)` asks about.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 8;
 
 /// The sources that had a short read since this was last settled.
 pub(crate) struct Doubts {

@@ -11,9 +11,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use async_task::{Runnable, Task};
+use async_task::Builder;
 use slab::Slab;
 
+use crate::runtime::task::Task;
 use crate::unparker::Unparker;
 
 /// The tasks of one runtime. Dropping it drops them all.
@@ -22,6 +23,14 @@ pub(super) struct Executor {
     /// What runs now; kept for its memory.
     batch: VecDeque<Runnable>,
 }
+
+/// A woken task.
+type Runnable = async_task::Runnable<Home>;
+
+/// Where a task is queued when it is woken. (Not in its schedule function: `async-task` counts
+/// references around one that holds something.)
+#[derive(Debug)]
+pub(super) struct Home(Arc<Shared>);
 
 pub(super) struct Shared {
     queue: Mutex<Queue>,
@@ -94,17 +103,16 @@ impl Shared {
         let entry = tasks.vacant_entry();
         let listed = Listed { shared: Arc::clone(self), place: entry.key() };
         // A cycle while the task is not done; the executor's drop breaks it.
-        let queue = Arc::clone(self);
+        let builder = Builder::new().metadata(Home(Arc::clone(self)));
         let future = Tracked { future, _listed: listed };
-        let (runnable, task) = async_task::spawn(future, move |task| queue.push(task));
+        let (runnable, task) = builder.spawn(|_| future, schedule);
         entry.insert(runnable.waker());
         drop(tasks);
         runnable.schedule();
-        task
+        Task::new(task)
     }
 
     fn push(&self, task: Runnable) {
-        let Some(task) = self.push_here(task) else { return };
         let mut queue = lock(&self.queue);
         if queue.ended {
             // Foreign code runs when the future is dropped.
@@ -119,22 +127,30 @@ impl Shared {
             self.unparker.unpark();
         }
     }
+}
 
-    /// Gives the task back if this is not the thread that runs it.
-    fn push_here(&self, task: Runnable) -> Option<Runnable> {
-        let mut task = Some(task);
-        // An error means that the thread is ending, and runs nothing any more.
-        _ = LOCAL.try_with(|local| {
-            let mut local = local.borrow_mut();
-            if std::ptr::eq(local.of, self) {
-                if local.woken.is_empty() {
-                    self.unparker.unpark();
-                }
-                local.woken.extend(task.take());
-            }
-        });
-        task
+/// Queues a woken task.
+fn schedule(task: Runnable) {
+    if let Some(task) = schedule_here(task) {
+        Arc::clone(&task.metadata().0).push(task);
     }
+}
+
+/// Gives the task back if this is not the thread that runs it.
+fn schedule_here(task: Runnable) -> Option<Runnable> {
+    let mut task = Some(task);
+    // An error means that the thread is ending, and runs nothing any more.
+    _ = LOCAL.try_with(|local| {
+        let mut local = local.borrow_mut();
+        let home = task.as_ref().map(Runnable::metadata);
+        if let Some(Home(shared)) = home.filter(|home| Arc::as_ptr(&home.0) == local.of) {
+            if local.woken.is_empty() {
+                shared.unparker.unpark();
+            }
+            local.woken.extend(task.take());
+        }
+    });
+    task
 }
 
 thread_local! {
@@ -201,6 +217,12 @@ impl Drop for Listed {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No foreign code runs under these locks, so nothing panics there.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Executor {

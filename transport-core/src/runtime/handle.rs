@@ -8,10 +8,9 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use async_task::Task;
-
 use crate::error::timed_out;
 use crate::runtime::executor::Shared;
+use crate::runtime::task::Task;
 use crate::timers::{Sleep, Timers};
 
 /// Starts tasks and timers on a runtime, from any thread. Keeps nothing alive.

@@ -3,9 +3,10 @@
 mod executor;
 mod handle;
 mod spin;
+mod task;
 
-pub use async_task::Task;
 pub use handle::Handle;
+pub use task::Task;
 
 use std::fmt;
 use std::future::Future;
