@@ -81,7 +81,7 @@ fn check<B: Backend>() {
     let one = sleeps::<B>(&ListenOptions::new().wake_one(true));
     println!("{}: {CLIENTS} clients woke {THREADS} threads {all} times, or {one} times", B::NAME);
     // The threads also send what they accept to this one, and end.
-    assert!(one * 2 < all, "with the option a client wakes one, and without it all");
+    assert!(one * 3 < all * 2, "with the option a client wakes one, and without it all");
 }
 
 #[test]

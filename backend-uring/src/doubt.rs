@@ -8,7 +8,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,13 +18,18 @@ use transport_core::reactor::{Event, Token};
 /// How many sources one `poll(2)` asks about.
 const AT_ONCE: usize = 8;
 
+/// How many sources a driver that never sleeps leaves unsettled: connections come and go.
+const MANY: usize = 4096;
+
 /// The sources that had a short read since this was last settled.
 pub(crate) struct Doubts {
     /// How often it was settled, and one.
     round: AtomicU32,
-    /// Without keeping the sockets open.
-    sources: Mutex<Vec<(Token, Weak<OwnedFd>)>>,
+    sources: Mutex<Vec<Doubt>>,
 }
+
+/// A source, without keeping its socket open.
+type Doubt = (Token, Weak<OwnedFd>);
 
 impl Default for Doubts {
     fn default() -> Doubts {
@@ -42,9 +47,13 @@ impl Doubts {
             return false;
         }
         noted.store(round, Ordering::Relaxed);
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.push((token, SharedFd::downgrade(fd)));
+        self.lock().push((token, SharedFd::downgrade(fd)));
         true
+    }
+
+    /// Whether there are too many to wait for a sleep.
+    pub(crate) fn are_many(&self) -> bool {
+        self.lock().len() > MANY
     }
 
     /// Asks the kernel about all of them; those that can be read all the same go into `events`.
@@ -53,7 +62,7 @@ impl Doubts {
         settling: &mut Settling,
         events: &mut Vec<(Token, Event)>,
     ) -> io::Result<()> {
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sources = self.lock();
         if sources.is_empty() {
             return Ok(());
         }
@@ -80,11 +89,56 @@ impl Doubts {
         settling.open.clear();
         Ok(())
     }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Doubt>> {
+        // Nothing inside panics.
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What settling needs, kept for its memory.
 #[derive(Default)]
 pub(crate) struct Settling {
-    taken: Vec<(Token, Weak<OwnedFd>)>,
+    taken: Vec<Doubt>,
     open: Vec<(Token, SharedFd)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_source_is_asked_about_once_and_told_if_it_can_be_read() {
+        let (mut peer, socket) = UnixStream::pair().expect("two descriptors");
+        let fd: SharedFd = Arc::new(socket.into());
+        let (doubts, noted, token) = (Doubts::default(), AtomicU32::new(0), Token::new(0, 1));
+        let (mut settling, mut events) = (Settling::default(), Vec::new());
+        assert!(doubts.note(token, &fd, &noted), "it is new");
+        assert!(!doubts.note(token, &fd, &noted), "it is known");
+        doubts.settle(&mut settling, &mut events).expect("poll works");
+        assert!(events.is_empty(), "its queue is empty");
+        peer.write_all(b"left").expect("connected");
+        assert!(doubts.note(token, &fd, &noted), "it is new again");
+        doubts.settle(&mut settling, &mut events).expect("poll works");
+        assert!(events.iter().any(|(told, event)| *told == token && event.read));
+        assert_eq!(Arc::strong_count(&fd), 1, "nothing keeps it open");
+    }
+
+    #[test]
+    fn sources_of_a_busy_driver_do_not_pile_up() {
+        let (_, socket) = UnixStream::pair().expect("two descriptors");
+        let fd: SharedFd = Arc::new(socket.into());
+        let doubts = Doubts::default();
+        for place in 0..=MANY {
+            assert!(!doubts.are_many());
+            doubts.note(Token::new(place, 1), &fd, &AtomicU32::new(0));
+        }
+        assert!(doubts.are_many(), "they must be settled without a sleep");
+        doubts.settle(&mut Settling::default(), &mut Vec::new()).expect("poll works");
+        assert!(!doubts.are_many());
+    }
 }

@@ -118,9 +118,12 @@ impl UringDriver {
         noted
     }
 
-    /// The last look before a sleep that was announced: whether there is something to do instead.
-    fn is_sleep_off(&mut self) -> io::Result<bool> {
-        self.ring.doubts.settle(&mut self.settling, &mut self.events)?;
+    /// Settles what is in doubt before a sleep, which must have been announced, or when it is much.
+    /// Answers whether that woke anyone.
+    fn settle(&mut self, before_a_sleep: bool) -> io::Result<bool> {
+        if before_a_sleep || self.ring.doubts.are_many() {
+            self.ring.doubts.settle(&mut self.settling, &mut self.events)?;
+        }
         Ok(self.wake() > 0)
     }
 
@@ -142,6 +145,7 @@ impl UringDriver {
             self.ring.enter(Some(Duration::ZERO))?;
             count += self.reap();
             if !self.has_more() {
+                count += usize::from(self.settle(false)?);
                 return Ok(count + self.ring.timers.fire());
             }
         }
@@ -152,7 +156,7 @@ impl UringDriver {
         let count = self.drain()?;
         let at_most = if count > 0 { Some(Duration::ZERO) } else { at_most };
         let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
-        if limit != Some(Duration::ZERO) && !self.is_sleep_off()? && !self.has_more() {
+        if limit != Some(Duration::ZERO) && !self.settle(true)? && !self.has_more() {
             let mut event = [PollFd::new(self.ring.parker.as_fd(), PollFlags::POLLIN)];
             let limit = limit.map(|limit| limit.as_nanos().div_ceil(1_000_000));
             let limit = limit.map_or(PollTimeout::NONE, |limit| {
@@ -188,7 +192,7 @@ impl Driver for UringDriver {
         self.bind()?;
         let mut limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
         let mut settled = 0;
-        if limit != Some(Duration::ZERO) && self.is_sleep_off()? {
+        if self.settle(limit != Some(Duration::ZERO))? {
             (limit, settled) = (Some(Duration::ZERO), 1);
         }
         let entered = self.ring.enter(limit);
@@ -203,7 +207,7 @@ impl Driver for UringDriver {
             1.. => Ok(Prepared::Ready),
             0 => match self.ring.parker.prepare(&self.ring.timers) {
                 // Queued by another thread, which saw the driver awake.
-                Prepared::SleepUntil(_) if self.is_sleep_off()? || self.has_more() => {
+                Prepared::SleepUntil(_) if self.settle(true)? || self.has_more() => {
                     self.ring.parker.wake_up();
                     Ok(Prepared::Ready)
                 }

@@ -78,7 +78,8 @@ impl ListenOptions {
     /// [share](crate::Transport::share_listener) the listener, if they wait on epoll
     /// (`EPOLLEXCLUSIVE`, epoll_ctl(2)) or on the ring; `ppoll` always wakes all. Off unless asked
     /// for, because it is a promise: every handle accepts again and again until the listener
-    /// closes. The client that woke a handle which accepts no more waits until the next one
+    /// closes. Who waited first is woken first, so a light load stays on one thread and a heavy
+    /// one spreads. The client that woke a handle which accepts no more waits until the next one
     /// arrives.
     #[must_use]
     pub fn wake_one(mut self, wake_one: bool) -> ListenOptions {
