@@ -124,7 +124,7 @@ impl UringDriver {
         if before_a_sleep || self.ring.doubts.are_many() {
             self.ring.doubts.settle(&mut self.settling, &mut self.events)?;
         }
-        Ok(self.wake() > 0)
+        Ok(!self.events.is_empty() && self.wake() > 0)
     }
 
     /// Whether an `enter`, or reaping, would bring more.
