@@ -80,8 +80,11 @@ fn check<B: Backend>() {
     let all = sleeps::<B>(&ListenOptions::new());
     let one = sleeps::<B>(&ListenOptions::new().wake_one(true));
     println!("{}: {CLIENTS} clients woke {THREADS} threads {all} times, or {one} times", B::NAME);
-    // The threads also send what they accept to this one, and end.
-    assert!(one * 3 < all * 2, "with the option a client wakes one, and without it all");
+    // Each thread also sleeps once before the first client and once before the end; and a thread
+    // that has not fallen asleep yet need not be woken, so that `all` varies with the load.
+    let most = CLIENTS as i64 * 3 / 2;
+    assert!(one <= most, "with the option a client wakes one thread");
+    assert!(all > most, "without it a client wakes others too, or this test shows nothing");
 }
 
 #[test]
