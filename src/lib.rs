@@ -2,12 +2,16 @@
 //! that programs need of the core, so that they depend on this crate alone.
 #![cfg_attr(feature = "epoll", doc = "", doc = include_str!("../README.md"))]
 
+pub mod activation;
+pub mod adapters;
 mod auto;
 mod candidate;
+pub mod embed;
 #[cfg(all(feature = "blocking", feature = "epoll"))]
 pub mod guide;
 mod select;
 
+pub use adapters::Io;
 pub use auto::Auto;
 pub use select::{Selection, VARIABLE, backends, select, select_from_environment};
 

@@ -1,0 +1,1 @@
+//! Listening sockets that a service manager made: `LISTEN_FDS` and `LISTEN_FDNAMES`.

@@ -1,0 +1,1 @@
+//! Routers of axum on any listener.

@@ -1,0 +1,1 @@
+//! What tonic wants of a connection, and of a stream of them.

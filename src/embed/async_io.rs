@@ -1,0 +1,1 @@
+//! Our semantics on the reactor of `async-io`, which smol uses.

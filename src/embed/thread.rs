@@ -1,0 +1,1 @@
+//! A driver on a thread of its own, for executors that have no loop to nest it in.
