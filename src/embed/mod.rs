@@ -1,8 +1,8 @@
 //! Living inside another program's loop: a driver on a thread of its own, a driver nested in
 //! tokio, or sockets on somebody else's reactor.
 
-#[cfg(feature = "async-io")]
-pub mod async_io;
-pub mod thread;
+#[cfg(any(feature = "async-io", feature = "tokio"))]
+pub mod hosted;
 #[cfg(feature = "tokio")]
-pub mod tokio;
+pub mod nested;
+pub mod thread;
