@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
@@ -68,18 +68,15 @@ impl Buffers {
         // SAFETY: the mapping holds that many entries, page-aligned, and is unmapped only when
         // this value is dropped, after the ring's driver ended its use or leaked this value.
         unsafe { ring.submitter().register_buf_ring_with_flags(at, entries, GROUP, 0) }?;
-        buffers.grow();
+        buffers.giving().grow();
         Ok(Arc::new(buffers))
     }
 
-    /// Gives the kernel as many buffers again as are in use, at first [`FEW`]; `false` if all are in
-    /// use. Few buffers stay in the cache, and too few stop receives.
-    pub(crate) fn grow(&self) -> bool {
-        let used = self.used.load(Ordering::Relaxed);
-        let more = used.saturating_mul(2).clamp(FEW, self.entries.max(FEW)).min(self.entries);
-        (used..more).for_each(|buffer| self.put(buffer));
-        self.used.store(more, Ordering::Relaxed);
-        more > used
+    /// To give buffers to the kernel, several under one lock.
+    pub(crate) fn giving(&self) -> Giving<'_> {
+        // Nothing inside panics.
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        Giving { buffers: self, tail }
     }
 
     /// How many bytes the kernel could write to now.
@@ -103,26 +100,25 @@ impl Buffers {
     /// What the kernel put into `buffer`: as the buffer itself, or, if the kernel has too few left
     /// and there are no more, as a copy, so that chunks that somebody holds never stall another
     /// connection.
-    pub(crate) fn received(self: &Arc<Self>, buffer: u16, length: usize) -> Chunk {
+    pub(crate) fn received(
+        self: &Arc<Self>,
+        giving: &mut Giving<'_>,
+        buffer: u16,
+        length: usize,
+    ) -> Chunk {
         self.count_taken();
         let start = self.start(buffer);
         let low = (self.used.load(Ordering::Relaxed) / 4).max(1);
-        if self.available() < low.into() && !self.grow() {
+        if self.available() < low.into() && !giving.grow() {
             // SAFETY: the kernel wrote `length` bytes there, and its completion was reaped.
             let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), length) };
             let copy = Chunk::from(bytes);
-            self.put(buffer);
+            giving.put(buffer);
             return copy;
         }
         let lender: Arc<dyn Lender> = Arc::clone(self) as Arc<dyn Lender>;
         // SAFETY: as above; the kernel gets the buffer again only when the chunk is dropped.
         unsafe { Chunk::lent(lender, u64::from(buffer), start, length) }
-    }
-
-    /// Gives a buffer that a completion brought straight back.
-    pub(crate) fn recycle(&self, buffer: u16) {
-        self.count_taken();
-        self.put(buffer);
     }
 
     /// Whether `bytes` lie in these buffers.
@@ -139,14 +135,38 @@ impl Buffers {
         // SAFETY: within the mapping, by the assertion and `new`.
         unsafe { self.memory.add(offset) }
     }
+}
+
+/// The right to give buffers to the kernel. Dropping a chunk of theirs waits for its end.
+pub(crate) struct Giving<'b> {
+    buffers: &'b Buffers,
+    tail: MutexGuard<'b, u16>,
+}
+
+impl Giving<'_> {
+    /// Gives the kernel as many buffers again as are in use, at first [`FEW`]; `false` if all are in
+    /// use. Few buffers stay in the cache, and too few stop receives. By the driver alone.
+    pub(crate) fn grow(&mut self) -> bool {
+        let Buffers { used, entries, .. } = self.buffers;
+        let now = used.load(Ordering::Relaxed);
+        let more = now.saturating_mul(2).clamp(FEW, (*entries).max(FEW)).min(*entries);
+        (now..more).for_each(|buffer| self.put(buffer));
+        used.store(more, Ordering::Relaxed);
+        more > now
+    }
+
+    /// Gives a buffer that a completion brought straight back.
+    pub(crate) fn recycle(&mut self, buffer: u16) {
+        self.buffers.count_taken();
+        self.put(buffer);
+    }
 
     /// Writes a buffer's entry at the tail, then shows the kernel the new tail.
-    fn put(&self, buffer: u16) {
-        let start = self.start(buffer).as_ptr() as u64;
-        // Nothing inside panics.
-        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        let first: *mut BufRingEntry = self.memory.as_ptr().cast();
-        let place = usize::from(*tail & (self.entries - 1));
+    pub(crate) fn put(&mut self, buffer: u16) {
+        let Buffers { memory, entries, size, given, .. } = self.buffers;
+        let start = self.buffers.start(buffer).as_ptr() as u64;
+        let first: *mut BufRingEntry = memory.as_ptr().cast();
+        let place = usize::from(*self.tail & (entries - 1));
         // SAFETY: the place is within the ring of entries.
         let entry = unsafe { first.add(place) };
         // SAFETY: the entry is initialised (zero pages), and the kernel does not read it until the
@@ -154,15 +174,15 @@ impl Buffers {
         // with the tail, which none of the setters touches.
         let entry = unsafe { &mut *entry };
         entry.set_addr(start);
-        entry.set_len(self.size);
+        entry.set_len(*size);
         entry.set_bid(buffer);
-        *tail = tail.wrapping_add(1);
+        *self.tail = self.tail.wrapping_add(1);
         // SAFETY: the ring of entries begins there.
         let shown = unsafe { BufRingEntry::tail(first) };
         // SAFETY: the tail is an aligned `u16` in the mapping that both sides access atomically.
         let shown = unsafe { AtomicU16::from_ptr(shown.cast_mut()) };
-        shown.store(*tail, Ordering::Release);
-        self.given.store(*tail, Ordering::Relaxed);
+        shown.store(*self.tail, Ordering::Release);
+        given.store(*self.tail, Ordering::Relaxed);
     }
 }
 
@@ -173,7 +193,7 @@ fn entries_size(entries: u16) -> usize {
 
 impl Lender for Buffers {
     fn give_back(&self, token: u64) {
-        self.put(token as u16);
+        self.giving().put(token as u16);
     }
 }
 

@@ -64,10 +64,14 @@ impl PollRead for UringReadHalf {
         }
         self.ready.check_open()?;
         let received = self.source().poll_receive(cx);
+        if matches!(&received, Poll::Ready(Ok(chunk)) if !chunk.is_empty()) {
+            return received;
+        }
+        // What looks like the end of the stream may be a closer's work.
         self.ready.check_open()?;
         match received {
             Poll::Pending => self.ready.poll_deadline(cx),
-            ready => ready,
+            ended => ended,
         }
     }
 

@@ -81,6 +81,7 @@ impl UringDriver {
         let mut owned = 0;
         let mut unpark_again = false;
         let mut state = self.ring.lock();
+        let mut giving = None;
         // SAFETY: only the driver reads completions, and it is borrowed mutably.
         for completion in unsafe { self.ring.io.completion_shared() } {
             let (result, flags) = (completion.result(), completion.flags());
@@ -93,8 +94,16 @@ impl UringDriver {
                 }
                 operation @ (Operation::Receive(_) | Operation::Send(_)) => {
                     owned += 1;
+                    let giving = giving.get_or_insert_with(|| self.ring.buffers.giving());
                     let woken = &mut self.woken;
-                    let garbage = self.ring.complete(&mut state, operation, result, flags, woken);
+                    let garbage = self.ring.complete(
+                        &mut state,
+                        &mut giving,
+                        operation,
+                        result,
+                        flags,
+                        woken,
+                    );
                     self.done.extend(garbage.chunk);
                     self.over.extend(garbage.slot);
                 }
@@ -102,6 +111,7 @@ impl UringDriver {
                 Operation::Cancel => {}
             }
         }
+        drop(giving);
         drop(state);
         self.done.clear();
         self.over.clear();
@@ -113,7 +123,10 @@ impl UringDriver {
 
     /// Notes the events, and wakes whom they and the completions concern.
     fn wake(&mut self) -> usize {
-        let noted = self.ring.registry.note(self.events.drain(..), &mut self.woken);
+        let noted = match self.events.is_empty() {
+            true => 0,
+            false => self.ring.registry.note(self.events.drain(..), &mut self.woken),
+        };
         self.woken.drain(..).for_each(Waker::wake);
         noted
     }

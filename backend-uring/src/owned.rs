@@ -9,6 +9,7 @@ use transport_core::error::driver_gone;
 use transport_core::reactor::Token;
 use transport_core::{Chunk, SharedFd};
 
+use crate::buffers::Giving;
 use crate::operation::Operation;
 use crate::reactor::RingSource;
 use crate::receive::Receive;
@@ -197,6 +198,7 @@ impl Ring {
     pub(crate) fn complete(
         &self,
         state: &mut State,
+        giving: &mut Giving<'_>,
         operation: Operation,
         result: i32,
         flags: u32,
@@ -204,10 +206,12 @@ impl Ring {
     ) -> Garbage {
         let (token, chunk) = match operation {
             Operation::Receive(token) => {
-                self.complete_receive(state, token, result, flags, woken);
+                self.complete_receive(state, giving, token, result, flags, woken);
                 (token, None)
             }
-            Operation::Send(token) => (token, self.complete_send(state, token, result, woken)),
+            Operation::Send(token) => {
+                (token, self.complete_send(state, giving, token, result, woken))
+            }
             _ => return Garbage::default(),
         };
         Garbage { slot: state.slots.remove_if_over(token), chunk }

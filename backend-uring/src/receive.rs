@@ -13,7 +13,7 @@ use io_uring::{cqueue, opcode, types};
 use transport_core::reactor::Token;
 use transport_core::{Chunk, ReadCursor};
 
-use crate::buffers::GROUP;
+use crate::buffers::{GROUP, Giving};
 use crate::operation::Operation;
 use crate::owned::Slot;
 use crate::reactor::RingSource;
@@ -229,6 +229,7 @@ impl Ring {
     pub(crate) fn complete_receive(
         &self,
         state: &mut State,
+        giving: &mut Giving<'_>,
         token: Token,
         result: i32,
         flags: u32,
@@ -237,19 +238,19 @@ impl Ring {
         let buffer = cqueue::buffer_select(flags);
         let is_over = !cqueue::more(flags);
         let Some(slot) = state.slots.get(token) else {
-            buffer.inspect(|&buffer| self.buffers.recycle(buffer));
+            buffer.inspect(|&buffer| giving.recycle(buffer));
             return;
         };
         let receive = &mut slot.receive;
         match (usize::try_from(result), buffer) {
             (Ok(length @ 1..), Some(buffer)) if !slot.is_orphan => {
-                receive.received.push(self.buffers.received(buffer, length));
+                receive.received.push(self.buffers.received(giving, buffer, length));
             }
             (count, buffer) => {
                 // The end, an error, or bytes that nobody wants: the buffer must go back.
-                buffer.inspect(|&buffer| self.buffers.recycle(buffer));
+                buffer.inspect(|&buffer| giving.recycle(buffer));
                 if result == -libc::ENOBUFS {
-                    self.buffers.grow();
+                    giving.grow();
                 }
                 match count {
                     Ok(1..) => {}

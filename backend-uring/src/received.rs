@@ -25,8 +25,10 @@ impl Received {
     }
 
     pub(crate) fn pop(&mut self) -> Option<Chunk> {
-        let next = self.others.as_mut().and_then(|others| others.pop_front());
-        std::mem::replace(&mut self.first, next)
+        match &mut self.others {
+            None => self.first.take(),
+            Some(others) => std::mem::replace(&mut self.first, others.pop_front()),
+        }
     }
 
     pub(crate) fn first(&mut self) -> Option<&mut Chunk> {

@@ -154,7 +154,7 @@ impl Ring {
 
     /// What the driver does for changes made on other threads: wakes it if it sleeps.
     pub(crate) fn nudge(&self) {
-        self.parker.unparker().nudge_after_lock();
+        self.parker.nudge_after_lock();
     }
 }
 

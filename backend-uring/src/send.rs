@@ -14,6 +14,7 @@ use io_uring::{opcode, types};
 use transport_core::reactor::Token;
 use transport_core::{Chunk, socket};
 
+use crate::buffers::Giving;
 use crate::operation::Operation;
 use crate::reactor::RingSource;
 use crate::ring::{Ring, State};
@@ -80,9 +81,10 @@ impl RingSource {
         if let Some(e) = slot.send.take_failure() {
             return Poll::Ready(Err(e));
         }
-        let taken = std::mem::take(chunk);
-        let length = taken.len();
-        self.ring.send(&mut state, token, taken);
+        let length = chunk.len();
+        let entry = entry(slot.fd(), chunk);
+        slot.send.in_flight = Some(std::mem::take(chunk));
+        self.ring.push(&mut state, Operation::Send(token), entry);
         drop(state);
         self.ring.nudge();
         Poll::Ready(Ok(length))
@@ -132,25 +134,27 @@ impl Ring {
     pub(crate) fn complete_send(
         &self,
         state: &mut State,
+        giving: &mut Giving<'_>,
         token: Token,
         result: i32,
         woken: &mut Vec<Waker>,
     ) -> Option<Chunk> {
         let is_ending = state.slots.is_ending();
         let slot = state.slots.get(token)?;
-        let mut chunk = slot.send.in_flight.take()?;
+        let chunk = slot.send.in_flight.as_mut()?;
         let failed = match usize::try_from(result) {
-            Ok(sent) => {
-                // The last byte's `advance` would drop the memory here, under the lock.
-                if sent < chunk.len() && !is_ending {
-                    chunk.advance(sent);
-                    self.send(state, token, chunk);
+            Ok(sent) if sent < chunk.len() => {
+                // Not all of it, so this drops no memory under the lock.
+                chunk.advance(sent);
+                if !is_ending {
+                    self.submit_send(state, token);
                     return None;
                 }
-                (sent < chunk.len()).then_some(libc::ECANCELED)
+                Some(libc::ECANCELED)
             }
+            Ok(_) => None,
             Err(_) if !is_ending && matches!(-result, libc::EINTR | libc::EAGAIN) => {
-                self.send(state, token, chunk);
+                self.submit_send(state, token);
                 return None;
             }
             Err(_) => Some(-result),
@@ -161,14 +165,20 @@ impl Ring {
             _ = socket::shutdown(slot.fd(), Shutdown::Write);
         }
         woken.extend(slot.send.waker.take());
-        Some(chunk)
+        let own = slot.send.in_flight.as_mut().and_then(|chunk| chunk.take_back(&self.buffers));
+        if let Some(buffer) = own {
+            // The kernel's again: nothing to drop, so nothing to move.
+            giving.put(buffer as u16);
+            slot.send.in_flight = None;
+        }
+        slot.send.in_flight.take()
     }
 
-    /// Queues a chunk, which belongs to the slot from now on.
-    fn send(&self, state: &mut State, token: Token, chunk: Chunk) {
+    /// Queues what the slot has to send.
+    fn submit_send(&self, state: &mut State, token: Token) {
         let Some(slot) = state.slots.get(token) else { return };
-        let entry = entry(slot.fd(), &chunk);
-        slot.send.in_flight = Some(chunk);
+        let Some(chunk) = &slot.send.in_flight else { return };
+        let entry = entry(slot.fd(), chunk);
         self.push(state, Operation::Send(token), entry);
     }
 }

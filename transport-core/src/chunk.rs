@@ -6,25 +6,31 @@
 #![expect(unsafe_code, reason = "points into memory that its owner keeps alive")]
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 /// Owned bytes. Empty means end of stream when it comes from `recv`.
 ///
 /// Dropping it gives a lent buffer back; that never blocks on the kernel.
 pub struct Chunk {
-    start: NonNull<u8>,
-    length: usize,
-    owner: Owner,
+    memory: Memory,
 }
 
-enum Owner {
-    Nobody,
-    Bytes(#[expect(dead_code, reason = "kept alive for its memory")] Bytes),
-    Lender { lender: Arc<dyn Lender>, token: u64 },
+enum Memory {
+    Shared(Bytes),
+    Lent(Lent),
+}
+
+/// A window onto a lent buffer.
+struct Lent {
+    lender: Arc<dyn Lender>,
+    token: u64,
+    start: NonNull<u8>,
+    length: usize,
 }
 
 /// A backend that lends its buffers out as chunks.
@@ -36,17 +42,23 @@ pub trait Lender: Send + Sync + 'static {
     fn give_back(&self, token: u64);
 }
 
-// SAFETY: a chunk only reads its memory, which its owner keeps alive and which nobody writes
-// while the chunk exists (`Chunk::lent` demands it); all owners are `Send` and `Sync`.
-unsafe impl Send for Chunk {}
-// SAFETY: as above; `&Chunk` gives only `&[u8]`.
-unsafe impl Sync for Chunk {}
+// SAFETY: it only reads its memory, which its lender keeps alive and which nobody writes until it
+// is given back (`Chunk::lent` demands it); lenders are `Send` and `Sync`.
+unsafe impl Send for Lent {}
+// SAFETY: as above; `&Lent` gives only `&[u8]`.
+unsafe impl Sync for Lent {}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.lender.give_back(self.token);
+    }
+}
 
 impl Chunk {
     /// The empty chunk. Allocates nothing.
     #[must_use]
     pub const fn new() -> Chunk {
-        Chunk { start: NonNull::dangling(), length: 0, owner: Owner::Nobody }
+        Chunk { memory: Memory::Shared(Bytes::new()) }
     }
 
     /// A chunk over `length` bytes at `start`, given back to `lender` by `token` when dropped.
@@ -61,7 +73,22 @@ impl Chunk {
         start: NonNull<u8>,
         length: usize,
     ) -> Chunk {
-        Chunk { start, length, owner: Owner::Lender { lender, token } }
+        Chunk { memory: Memory::Lent(Lent { lender, token, start, length }) }
+    }
+
+    /// For lenders: the token of a chunk that `lender` lent, which is empty from then on. The
+    /// buffer is the lender's again, without [`Lender::give_back`].
+    pub fn take_back<L: Lender>(&mut self, lender: &Arc<L>) -> Option<u64> {
+        match &self.memory {
+            Memory::Lent(lent)
+                if std::ptr::addr_eq(Arc::as_ptr(&lent.lender), Arc::as_ptr(lender)) => {}
+            _ => return None,
+        }
+        let Memory::Lent(lent) = std::mem::take(self).memory else { return None };
+        let lent = ManuallyDrop::new(lent);
+        // SAFETY: it is never dropped, so this is the only owner.
+        drop(unsafe { std::ptr::read(&lent.lender) });
+        Some(lent.token)
     }
 
     /// Drops the first `n` bytes from the front.
@@ -69,12 +96,18 @@ impl Chunk {
     /// # Panics
     /// If there are fewer.
     pub fn advance(&mut self, n: usize) {
-        assert!(n <= self.length, "a chunk gives no more than it holds");
-        // SAFETY: `n` is within the memory, or one past its end, by the assertion.
-        self.start = unsafe { self.start.add(n) };
-        self.length -= n;
-        if self.length == 0 {
+        assert!(n <= self.len(), "a chunk gives no more than it holds");
+        if n == self.len() {
             *self = Chunk::new();
+            return;
+        }
+        match &mut self.memory {
+            Memory::Shared(bytes) => bytes.advance(n),
+            Memory::Lent(lent) => {
+                // SAFETY: `n` is within the memory, by the assertion.
+                lent.start = unsafe { lent.start.add(n) };
+                lent.length -= n;
+            }
         }
     }
 }
@@ -83,22 +116,19 @@ impl Deref for Chunk {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: the owner keeps these bytes alive, initialised and unwritten.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) }
+        match &self.memory {
+            Memory::Shared(bytes) => bytes,
+            // SAFETY: the lender keeps these bytes alive, initialised and unwritten.
+            Memory::Lent(lent) => unsafe {
+                std::slice::from_raw_parts(lent.start.as_ptr(), lent.length)
+            },
+        }
     }
 }
 
 impl AsRef<[u8]> for Chunk {
     fn as_ref(&self) -> &[u8] {
         self
-    }
-}
-
-impl Drop for Chunk {
-    fn drop(&mut self) {
-        if let Owner::Lender { lender, token } = &self.owner {
-            lender.give_back(*token);
-        }
     }
 }
 
@@ -110,8 +140,7 @@ impl Default for Chunk {
 
 impl From<Bytes> for Chunk {
     fn from(bytes: Bytes) -> Chunk {
-        let start = NonNull::from(bytes.as_ref()).cast();
-        Chunk { start, length: bytes.len(), owner: Owner::Bytes(bytes) }
+        Chunk { memory: Memory::Shared(bytes) }
     }
 }
 
@@ -128,15 +157,18 @@ impl From<&[u8]> for Chunk {
 }
 
 impl From<Chunk> for Bytes {
-    /// One allocation, no copy: the `Bytes` keeps the chunk, and so a lent buffer, alive.
+    /// No copy. A lent buffer costs one allocation, and the `Bytes` keeps it from its lender.
     fn from(chunk: Chunk) -> Bytes {
-        Bytes::from_owner(chunk)
+        match chunk.memory {
+            Memory::Shared(bytes) => bytes,
+            Memory::Lent(_) => Bytes::from_owner(chunk),
+        }
     }
 }
 
 impl fmt::Debug for Chunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chunk").field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("Chunk").field("length", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -163,5 +195,14 @@ mod tests {
         assert!(lender.0.lock().expect("not poisoned").is_empty());
         drop(bytes);
         assert_eq!(*lender.0.lock().expect("not poisoned"), [7]);
+        // SAFETY: as above.
+        let mut chunk = unsafe { Chunk::lent(lender.clone(), 8, NonNull::from(&BUFFER).cast(), 4) };
+        let other = Arc::new(Counted(std::sync::Mutex::default()));
+        assert_eq!((chunk.take_back(&other), chunk.len()), (None, 4));
+        assert_eq!((chunk.take_back(&lender), chunk.len()), (Some(8), 0));
+        drop(chunk);
+        assert_eq!(*lender.0.lock().expect("not poisoned"), [7], "it was taken");
+        assert_eq!(Arc::strong_count(&lender), 1);
+        assert!(size_of::<Chunk>() <= 40, "chunks are moved with every message");
     }
 }

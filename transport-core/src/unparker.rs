@@ -42,9 +42,7 @@ impl Unparker {
     /// [`nudge`](Self::nudge) for changes that were made under a lock which the driver takes
     /// between falling asleep and waiting: it sees them, or is seen asleep here, without a fence.
     pub fn nudge_after_lock(&self) {
-        if self.parker.state.load(Ordering::SeqCst) == ASLEEP {
-            self.unpark();
-        }
+        self.parker.nudge_after_lock();
     }
 
     /// For executors: forgets a notification, before looking at everything that it could be about.
@@ -92,6 +90,13 @@ impl Parker {
     #[must_use]
     pub fn unparker(self: &Arc<Self>) -> Unparker {
         Unparker { parker: Arc::clone(self) }
+    }
+
+    /// As [`Unparker::nudge_after_lock`].
+    pub fn nudge_after_lock(&self) {
+        if self.state.load(Ordering::SeqCst) == ASLEEP {
+            self.unpark();
+        }
     }
 
     /// Announces a sleep. `false` means that there was a notification, now consumed: do not sleep.

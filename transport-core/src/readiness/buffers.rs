@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "lends buffers out as chunks")]
 
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,45 +17,49 @@ const SIZE: usize = 64 * 1024;
 /// How many buffers stay when nobody uses them.
 const KEPT: usize = 64;
 
-/// The memory of a box, which keeps its place while chunks point to it.
+/// The memory of a box. As a token it is the buffer's address.
 #[derive(Debug)]
-struct Buffer(NonNull<[MaybeUninit<u8>]>);
+struct Buffer(NonNull<[MaybeUninit<u8>; SIZE]>);
 
 // SAFETY: it owns its memory, and gives access to it only by its own borrows and by chunks.
 unsafe impl Send for Buffer {}
 
 impl Buffer {
     fn new() -> Buffer {
-        Buffer(NonNull::from(Box::leak(Box::new_uninit_slice(SIZE))))
+        let memory = Box::leak(Box::<[MaybeUninit<u8>; SIZE]>::new_uninit());
+        Buffer(NonNull::from(memory).cast())
     }
 
     fn memory(&mut self) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: the memory is this value's, and no chunk points to it while it is being filled.
+        // SAFETY: the memory is this value's, and no chunk points to it: that would be its token.
         unsafe { self.0.as_mut() }
+    }
+
+    /// The buffer as a number, which must become a buffer again.
+    fn into_token(self) -> u64 {
+        ManuallyDrop::new(self).0.as_ptr().expose_provenance() as u64
+    }
+
+    /// # Safety
+    /// The token must come from [`into_token`](Self::into_token), and be used once.
+    unsafe fn from_token(token: u64) -> Buffer {
+        let memory = std::ptr::with_exposed_provenance_mut(token as usize);
+        Buffer(NonNull::new(memory).expect("a buffer is somewhere"))
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // SAFETY: `new` leaked a box; its token is free, so no chunk points to it any more.
+        // SAFETY: `new` leaked a box, and no chunk points to it any more.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
 
-/// The buffers of one transport. The most recently used one is used next: it is in the cache.
+/// The buffers of one transport that nobody uses. The most recently used one is used next: it is
+/// in the cache.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
-    inner: Mutex<Inner>,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    /// By token; `None` where the buffer is lent or was freed.
-    places: Vec<Option<Buffer>>,
-    /// Tokens with a buffer to lend.
-    free: Vec<usize>,
-    /// Tokens without one.
-    vacant: Vec<usize>,
+    free: Mutex<Vec<Buffer>>,
 }
 
 impl Buffers {
@@ -67,55 +71,42 @@ impl Buffers {
         self: &Arc<Self>,
         receive: impl FnOnce(&mut ReadCursor<'_>) -> io::Result<()>,
     ) -> io::Result<Chunk> {
-        let (token, mut buffer) = self.take();
+        let free = self.lock().pop();
+        let mut buffer = free.unwrap_or_else(Buffer::new);
         let mut cursor = ReadCursor::uninit(buffer.memory());
         let received = receive(&mut cursor);
         let length = cursor.filled_len();
-        let start = buffer.0.cast::<u8>();
-        self.lock().places[token] = Some(buffer);
         if received.is_err() || length == 0 {
-            self.give_back(token as u64);
+            self.put(buffer);
             return received.map(|()| Chunk::new());
         }
+        let start = buffer.0.cast::<u8>();
         let lender: Arc<dyn Lender> = Arc::clone(self) as Arc<dyn Lender>;
-        // SAFETY: `length` bytes were filled, and the buffer stays in its place, untouched, until
-        // its token is given back, because only free tokens are taken.
-        Ok(unsafe { Chunk::lent(lender, token as u64, start, length) })
+        // SAFETY: `length` bytes were filled, and nobody has the buffer until its token is given
+        // back.
+        Ok(unsafe { Chunk::lent(lender, buffer.into_token(), start, length) })
     }
 
-    fn take(&self) -> (usize, Buffer) {
-        let mut inner = self.lock();
-        if let Some(token) = inner.free.pop()
-            && let Some(buffer) = inner.places[token].take()
-        {
-            return (token, buffer);
+    fn put(&self, buffer: Buffer) {
+        let mut free = self.lock();
+        if free.len() < KEPT {
+            free.push(buffer);
+        } else {
+            drop(free);
+            drop(buffer);
         }
-        let token = inner.vacant.pop().unwrap_or_else(|| {
-            inner.places.push(None);
-            inner.places.len() - 1
-        });
-        drop(inner);
-        (token, Buffer::new())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Buffer>> {
         // Nothing inside panics.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Lender for Buffers {
     fn give_back(&self, token: u64) {
-        let token = token as usize;
-        let mut inner = self.lock();
-        if inner.free.len() < KEPT {
-            inner.free.push(token);
-            return;
-        }
-        let freed = inner.places[token].take();
-        inner.vacant.push(token);
-        drop(inner);
-        drop(freed);
+        // SAFETY: chunks come from `fill`, and give their token back once.
+        self.put(unsafe { Buffer::from_token(token) });
     }
 }
 
@@ -135,11 +126,9 @@ mod tests {
         let held: Vec<Chunk> = (0..KEPT + 5).map(|_| fill().expect("no error")).collect();
         assert!(held.iter().all(|chunk| **chunk == *b"abc"));
         drop(held);
-        let inner = buffers.lock();
-        assert_eq!((inner.free.len(), inner.vacant.len()), (KEPT, 5));
-        drop(inner);
+        assert_eq!(buffers.lock().len(), KEPT);
         let failed = buffers.fill(|_| Err(io::ErrorKind::WouldBlock.into()));
         assert!(failed.is_err());
-        assert_eq!(buffers.lock().free.len(), KEPT);
+        assert_eq!(buffers.lock().len(), KEPT);
     }
 }
