@@ -16,7 +16,7 @@ use transport_core::Chunk;
 use transport_core::chunk::Lender;
 
 /// How many buffers the kernel gets at first.
-const FEW: u16 = 16;
+const FEW: u16 = 8;
 
 /// The one group of buffers that a ring has.
 pub(crate) const GROUP: u16 = 0;
@@ -97,8 +97,8 @@ impl Buffers {
         self.taken.store(taken.wrapping_add(1), Ordering::Relaxed);
     }
 
-    /// What the kernel put into `buffer`: as the buffer itself, or, if the kernel has too few left
-    /// and there are no more, as a copy, so that chunks that somebody holds never stall another
+    /// What the kernel put into `buffer`: as the buffer itself, or, if all are in use and the kernel
+    /// has too few left, as a copy, so that chunks that somebody holds never stall another
     /// connection.
     pub(crate) fn received(
         self: &Arc<Self>,
@@ -108,8 +108,9 @@ impl Buffers {
     ) -> Chunk {
         self.count_taken();
         let start = self.start(buffer);
-        let low = (self.used.load(Ordering::Relaxed) / 4).max(1);
-        if self.available() < low.into() && !giving.grow() {
+        let low = usize::from(self.entries / 4).max(1);
+        let are_all_used = self.used.load(Ordering::Relaxed) == self.entries;
+        if are_all_used && self.available() < low {
             // SAFETY: the kernel wrote `length` bytes there, and its completion was reaped.
             let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), length) };
             let copy = Chunk::from(bytes);

@@ -96,14 +96,8 @@ impl UringDriver {
                     owned += 1;
                     let giving = giving.get_or_insert_with(|| self.ring.buffers.giving());
                     let woken = &mut self.woken;
-                    let garbage = self.ring.complete(
-                        &mut state,
-                        &mut giving,
-                        operation,
-                        result,
-                        flags,
-                        woken,
-                    );
+                    let garbage =
+                        self.ring.complete(&mut state, giving, operation, result, flags, woken);
                     self.done.extend(garbage.chunk);
                     self.over.extend(garbage.slot);
                 }

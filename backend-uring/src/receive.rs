@@ -249,7 +249,9 @@ impl Ring {
             (count, buffer) => {
                 // The end, an error, or bytes that nobody wants: the buffer must go back.
                 buffer.inspect(|&buffer| giving.recycle(buffer));
-                if result == -libc::ENOBUFS {
+                // A reader that has chunks of its own to take needs no more: one request can go
+                // through any number of buffers while its writer keeps up.
+                if result == -libc::ENOBUFS && receive.received.len() == 0 {
                     giving.grow();
                 }
                 match count {
@@ -264,8 +266,9 @@ impl Ring {
         if is_over {
             let was_cancelled = std::mem::take(&mut receive.request) == Request::Cancelled;
             // It ran out of buffers, or the kernel ended it for reasons of its own: the reader
-            // still wants it.
-            if !was_cancelled && !is_full && !slot.is_orphan && receive.end.is_none() {
+            // still wants it, unless it has enough for now, and asks again itself.
+            let has_enough = is_full || result == -libc::ENOBUFS && receive.received.len() > 0;
+            if !was_cancelled && !has_enough && !slot.is_orphan && receive.end.is_none() {
                 self.arm(state, token);
             }
         } else if is_full && receive.begin_cancel() {

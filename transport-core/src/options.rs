@@ -214,7 +214,7 @@ pub struct Settings {
     /// submission queue has (io_uring). Default 256.
     pub events: u32,
     /// How many buffers a ring shares among its connections for owned receives at most (io_uring);
-    /// rounded up to a power of two. It begins with 16, and doubles them when they run short.
+    /// rounded up to a power of two. It begins with 8, and doubles them when they run short.
     /// Default 256.
     pub buffers: u16,
     /// The size of each of these buffers in bytes (io_uring). Default 64 KiB; much smaller than
