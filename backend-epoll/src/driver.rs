@@ -19,6 +19,8 @@ use crate::reactor::{EpollReactor, Shared, UNPARK};
 pub struct EpollDriver {
     shared: Arc<Shared>,
     events: Vec<EpollEvent>,
+    /// Whether the last wait filled `events`, so that the kernel may have more.
+    has_more: bool,
     /// Whom the events of one turn wake; kept for its memory.
     woken: Vec<Waker>,
 }
@@ -27,7 +29,7 @@ impl EpollDriver {
     pub(crate) fn new(settings: &Settings) -> Result<EpollDriver> {
         let shared = Shared::new().map_err(|e| Error::new("open epoll", None, Cause::from(e)))?;
         let events = vec![EpollEvent::empty(); settings.events.max(1) as usize];
-        Ok(EpollDriver { shared, events, woken: Vec::new() })
+        Ok(EpollDriver { shared, events, has_more: false, woken: Vec::new() })
     }
 
     pub(crate) fn reactor(&self) -> EpollReactor {
@@ -43,6 +45,7 @@ impl EpollDriver {
             Err(Errno::EINTR) => 0,
             Err(errno) => return Err(errno.into()),
         };
+        self.has_more = count == self.events.len();
         let events = self.events[..count].iter().filter(|event| event.data() != UNPARK);
         let events = events.map(|event| (Token::from_bits(event.data()), said(event.events())));
         let noted = self.shared.registry.note(events, &mut self.woken);
@@ -57,7 +60,12 @@ impl Driver for EpollDriver {
         self.wait(limit)
     }
 
+    /// What the kernel had no room to tell makes no edge: a host that waits for one (tokio) would
+    /// miss it.
     fn prepare(&mut self) -> io::Result<Prepared> {
+        if self.has_more {
+            return Ok(Prepared::Ready);
+        }
         Ok(self.shared.parker.prepare(&self.shared.timers))
     }
 

@@ -75,8 +75,8 @@ impl Reactor for EpollReactor {
         self.watch(fd, EVENTS)
     }
 
-    fn register_to_wake_one(&self, fd: SharedFd) -> io::Result<EpollSource> {
-        self.watch(fd, EVENTS_TO_WAKE_ONE)
+    fn register_listener(&self, fd: SharedFd, wakes_one: bool) -> io::Result<EpollSource> {
+        self.watch(fd, if wakes_one { EVENTS_TO_WAKE_ONE } else { EVENTS })
     }
 
     fn sleep(&self, until: Instant) -> Sleep {

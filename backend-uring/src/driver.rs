@@ -147,11 +147,21 @@ impl UringDriver {
             // Before reaping, so that what completes later is told again.
             self.ring.parker.reset_event();
         }
-        let mut count = 0;
+        let (mut count, mut is_thorough) = (0, false);
         loop {
-            self.ring.enter(Some(Duration::ZERO))?;
-            count += self.reap();
-            if !self.has_more() {
+            match is_thorough {
+                false => self.ring.enter(Some(Duration::ZERO))?,
+                true => self.ring.run_deferred()?,
+            }
+            let reaped = self.reap();
+            count += reaped;
+            if self.has_more() {
+                is_thorough = false;
+            } else if !is_thorough && self.ring.has_deferred() {
+                // If the rest brings nothing either, all of it is run, and the flag is an old one.
+                is_thorough = reaped == 0;
+            } else {
+                // What is deferred from now on is told by the eventfd.
                 count += usize::from(self.settle(false)?);
                 return Ok(count + self.ring.timers.fire());
             }

@@ -14,13 +14,24 @@ impl Ring {
     /// the thread that the ring is bound to.
     pub(crate) fn enter(&self, limit: Option<Duration>) -> io::Result<()> {
         let (queued, is_more) = self.flush();
-        let limit = if is_more { Some(Duration::ZERO) } else { limit };
+        match if is_more { Some(Duration::ZERO) } else { limit } {
+            Some(Duration::ZERO) => self.call(queued, 0, None),
+            limit => self.call(queued, 1, limit),
+        }
+    }
+
+    /// Runs all deferred work that is there, of which [`enter`](Self::enter) may run only a part:
+    /// asks for as many completions as there can be, and waits for none.
+    pub(crate) fn run_deferred(&self) -> io::Result<()> {
+        self.call(0, u32::MAX, Some(Duration::ZERO))
+    }
+
+    fn call(&self, queued: u32, least: u32, limit: Option<Duration>) -> io::Result<()> {
         let time = limit.map(Timespec::from).unwrap_or_default();
         let argument = WaitArgument { time: &raw const time as u64, ..WaitArgument::default() };
-        let (least, flags, argument) = match limit {
-            Some(Duration::ZERO) => (0, ENTER_GETEVENTS, None),
-            Some(_) => (1, ENTER_GETEVENTS | ENTER_EXT_ARG, Some(&argument)),
-            None => (1, ENTER_GETEVENTS, None),
+        let (flags, argument) = match limit {
+            Some(_) if least > 0 => (ENTER_GETEVENTS | ENTER_EXT_ARG, Some(&argument)),
+            _ => (ENTER_GETEVENTS, None),
         };
         // SAFETY: the entries are well-formed (`Ring::push`), and the argument, where there is
         // one, leads to a time that lives until the call is over.

@@ -41,8 +41,8 @@ impl Reactor for RingReactor {
         self.watch(fd, false)
     }
 
-    fn register_to_wake_one(&self, fd: SharedFd) -> io::Result<RingSource> {
-        self.watch(fd, true)
+    fn register_listener(&self, fd: SharedFd, wakes_one: bool) -> io::Result<RingSource> {
+        self.watch(fd, wakes_one)
     }
 
     fn sleep(&self, until: Instant) -> Sleep {

@@ -126,14 +126,21 @@ impl Ring {
         (queued as u32, !state.overflow.is_empty())
     }
 
-    /// Whether an `enter` would bring more: entries that wait to be submitted, completions that
-    /// overflowed, or deferred work, of which one `enter` runs only a part.
+    /// Whether an `enter` would bring more: entries that wait to be submitted, or completions that
+    /// overflowed.
     pub(crate) fn has_more(&self) -> bool {
         let state = self.lock();
         // SAFETY: the lock is held, so nobody else touches the submission queue's end.
         let submissions = unsafe { self.io.submission_shared() };
-        let is_queued = !state.overflow.is_empty() || !submissions.is_empty();
-        is_queued || submissions.taskrun() || submissions.cq_overflow()
+        !state.overflow.is_empty() || !submissions.is_empty() || submissions.cq_overflow()
+    }
+
+    /// Whether there may be deferred work, of which one `enter` runs only a part. The kernel says
+    /// so a moment after the work is there, so also when another `enter` has run it meanwhile.
+    pub(crate) fn has_deferred(&self) -> bool {
+        let _state = self.lock();
+        // SAFETY: the lock is held, so nobody else touches the submission queue's end.
+        unsafe { self.io.submission_shared() }.taskrun()
     }
 
     /// Whether everything that was queued is submitted.

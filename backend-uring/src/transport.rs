@@ -21,6 +21,12 @@ impl UringTransport {
         UringTransport { ready: Readiness::new(reactor) }
     }
 
+    /// The ring as a reactor: what else a program waits for can wait on the same ring.
+    #[must_use]
+    pub fn reactor(&self) -> &RingReactor {
+        self.ready.reactor()
+    }
+
     /// Whether `bytes` lie in the ring's own receive buffers: a chunk that was not copied.
     #[must_use]
     pub fn is_ring_memory(&self, bytes: &[u8]) -> bool {

@@ -35,8 +35,8 @@ impl Family {
     pub(crate) fn of(name: &str) -> Family {
         let name = name.strip_suffix("-again").unwrap_or(name);
         match name {
-            "epoll" | "epoll-owned" | "epoll-spin" => Family::Epoll,
-            "uring" | "uring-borrowed" | "uring-spin" => Family::Uring,
+            "epoll" | "epoll-owned" | "epoll-spin" | "hosted-tokio" => Family::Epoll,
+            "uring" | "uring-borrowed" | "uring-spin" | "nested-uring" => Family::Uring,
             "blocking" => Family::Blocking,
             "threads" => Family::ThreadPeer,
             "compio" | "glommio" | "kimojio" | "monoio" | "ringline" | "runite" | "tokio-uring" => {

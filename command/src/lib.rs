@@ -7,6 +7,8 @@
 //! - [`failure`]: one-line errors; [`output`]: all other words;
 //! - [`backends`]: which backends work here;
 //! - [`serve`]: the echo and sink servers;
+//! - [`proxy`]: relays between Unix sockets and TCP;
+//! - [`http`]: the files of a folder;
 //! - [`connect`]: a client of standard input and output;
 //! - [`measure`]: servers under load, in turn; [`compare`]: the backends measured against
 //!   blocking.
@@ -16,8 +18,10 @@ pub mod backends;
 pub mod compare;
 pub mod connect;
 pub mod failure;
+pub mod http;
 pub mod measure;
 pub mod output;
+pub mod proxy;
 pub mod serve;
 
 use std::process::ExitCode;
@@ -34,7 +38,9 @@ pub fn run() -> ExitCode {
     let done = match arguments.subcommand {
         Some(Subcommand::Backends) => backends::print(),
         Some(Subcommand::Serve(options)) => serve::run(&options),
+        Some(Subcommand::Proxy(options)) => proxy::run(&options),
         Some(Subcommand::Connect(options)) => connect::run(&options),
+        Some(Subcommand::Http(options)) => http::run(&options),
         Some(Subcommand::Compare(options)) => compare::run(&options),
         Some(Subcommand::Generate(options)) => measure::generator::process::serve(&options),
         None => compare::run(&arguments.compare),

@@ -1,28 +1,58 @@
 //! Our connections as those of other libraries.
 //!
-//! [`Io`] wraps a connection, or a half of one, and implements the reading and writing traits of
-//! whichever libraries are enabled as features. It adds nothing else: no buffer, no task.
+//! [`Io`] wraps a connection, or a half of one, and implements the traits of whichever libraries
+//! are enabled as features. It adds nothing else: no buffer, no task.
 //!
-//! | feature | traits of [`Io`] | and |
+//! | feature | [`Io`] is | and there is |
 //! |---|---|---|
 //! | `tokio` | `tokio::io::AsyncRead`, `AsyncWrite` | |
-//! | `hyper` | `hyper::rt::Read`, `Write` | |
-//! | `futures` | `futures_io::AsyncRead`, `AsyncWrite` | [`Incoming`](incoming::Incoming), a stream of connections |
+//! | `hyper` | `hyper::rt::Read`, `Write` | `HyperHandle`, our runtime as hyper's executor and timer |
+//! | `futures` | `futures_io::AsyncRead`, `AsyncWrite` | `Incoming`, a stream of connections |
+//! | `tower` | what hyper-util's client pools | `Connector`, a `Service<Uri>` for clients |
+//! | `tonic` | what `serve_with_incoming` serves | [`Peer`] in every request |
+//! | `axum` | what `AxumListener` accepts | `serve_router`, for routers without tokio |
+//!
+//! These are traits of libraries and not of their runtimes: connections work wherever a task is
+//! polled, as long as somebody turns the driver: [`Runtime`](crate::Runtime), or one of the ways
+//! to [embed](crate::embed) it.
+//!
+#![cfg_attr(all(feature = "epoll", feature = "tokio"), doc = "```")]
+#![cfg_attr(not(all(feature = "epoll", feature = "tokio")), doc = "```ignore")]
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use unix_transport::{Epoll, Io, Runtime, Transport};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut runtime = Runtime::<Epoll>::new(&Default::default())?;
+//! let (one, other) = runtime.transport().pair(&Default::default())?;
+//! let (mut one, mut other) = (Io::new(one), Io::new(other));
+//! runtime.block_on(async {
+//!     one.write_all(b"hello").await?;
+//!     one.shutdown().await?;
+//!     let mut text = String::new();
+//!     other.read_to_string(&mut text).await?;
+//!     assert_eq!(text, "hello");
+//!     Ok(())
+//! })
+//! # }
+//! ```
 
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(feature = "futures")]
 mod futures;
 #[cfg(feature = "hyper")]
-mod hyper;
+pub mod hyper;
 #[cfg(feature = "futures")]
 pub mod incoming;
+mod peer;
 #[cfg(feature = "tokio")]
 mod tokio;
 #[cfg(feature = "tonic")]
 pub mod tonic;
 #[cfg(feature = "tower")]
 pub mod tower;
+
+pub use peer::Peer;
 
 use std::os::fd::{AsFd, BorrowedFd};
 

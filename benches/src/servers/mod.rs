@@ -1,5 +1,7 @@
-//! The echo servers that this program can be: ours, as the command has them, and raw loops.
+//! The echo servers that this program can be: ours, as the command has them and inside tokio, and
+//! raw loops.
 
+mod in_tokio;
 mod raw;
 
 use std::fmt;
@@ -38,6 +40,10 @@ pub(crate) enum Kind {
     UringSpin,
     /// Our blocking backend by its synchronous face, a thread per connection.
     Blocking,
+    /// Our sockets on the reactor of a tokio runtime of one thread.
+    HostedTokio,
+    /// Our io_uring backend nested in a tokio runtime of one thread, by its owned path.
+    NestedUring,
     /// An epoll loop without tasks.
     RawEpoll,
     /// A ring loop: multishot receives into provided buffers, sends from those.
@@ -54,9 +60,13 @@ impl Kind {
     /// Whether it works here.
     pub(crate) fn availability(self) -> Availability {
         match self {
-            Kind::RawEpoll | Kind::RawBlocking => Availability::Yes(String::new()),
+            Kind::HostedTokio | Kind::RawEpoll | Kind::RawBlocking => {
+                Availability::Yes(String::new())
+            }
             Kind::Epoll | Kind::EpollOwned | Kind::EpollSpin => Epoll::probe(),
-            Kind::Uring | Kind::UringBorrowed | Kind::UringSpin => Uring::probe(),
+            Kind::Uring | Kind::UringBorrowed | Kind::UringSpin | Kind::NestedUring => {
+                Uring::probe()
+            }
             Kind::Blocking => Blocking::probe(),
             Kind::RawRingOwned | Kind::RawRingBorrowed | Kind::RawRing => raw::probe_ring(),
         }
@@ -90,6 +100,8 @@ pub(crate) fn run(kind: Kind, parent: u32, path: &Path) -> Result<()> {
         Kind::UringBorrowed => serve::serve_tasks::<Uring>(&task, BytePath::Borrowed),
         Kind::UringSpin => serve::serve(BackendName::Uring, &spinning),
         Kind::Blocking => serve::serve(BackendName::Blocking, &task),
+        Kind::HostedTokio => serve_other(kind, path, parent, in_tokio::hosted),
+        Kind::NestedUring => serve_other(kind, path, parent, in_tokio::nested),
         Kind::RawEpoll => serve_other(kind, path, parent, raw::epoll),
         Kind::RawRingOwned => serve_other(kind, path, parent, raw::ring_owned),
         Kind::RawRingBorrowed => serve_other(kind, path, parent, raw::ring_borrowed),

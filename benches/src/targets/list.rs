@@ -150,6 +150,11 @@ pub(crate) const TARGETS: &[Target] = &[
         ),
     },
     Target {
+        says: "our sockets on tokio's reactor against tokio's own",
+        cells: &["echo-16x64", "echo-128x64"],
+        claim: efficiency(0.97, &[(Only("hosted-tokio"), Only("tokio"))]),
+    },
+    Target {
         says: "memory of an idle connection",
         cells: &["idle"],
         claim: Claim::AtMostBytesEach { bytes: 1024.0, servers: &["epoll", "uring"] },

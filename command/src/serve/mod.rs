@@ -6,16 +6,16 @@
 
 mod echo;
 mod ledger;
-mod scratch;
+pub(crate) mod scratch;
 mod sink;
-mod stop;
+pub(crate) mod stop;
 mod tasks;
 mod threads;
 
 use std::fmt;
 use std::time::Duration;
 
-use unix_transport::{Address, Cleanup, Epoll, ListenOptions, Settings, Uring};
+use unix_transport::{Address, Epoll, ListenOptions, Settings, Uring};
 
 use crate::arguments::{self, BackendName, ServeOptions, Service};
 use crate::failure::{Failure, Result, warn};
@@ -80,25 +80,15 @@ impl Task {
 /// Those of opening the backend, listening and accepting.
 pub fn run(options: &ServeOptions) -> Result<()> {
     let address = arguments::address("listen on", &options.path)?;
-    let mut listening = ListenOptions::new();
-    if let Some(mode) = options.mode {
-        listening = listening.mode(mode);
-    }
-    if let Some(backlog) = options.backlog {
-        listening = listening.backlog(backlog);
-    }
-    if options.unlink {
-        listening = listening.cleanup(Cleanup::Remove);
-    }
     let task = Task {
         service: options.service,
         address,
-        listening,
+        listening: options.listening.options(),
         threads: options.threads,
         spin: Duration::from_micros(options.spin.into()),
         parent: options.parent,
     };
-    serve(options.backend, &task)
+    serve(options.listening.backend, &task)
 }
 
 /// Serves `task` with `backend`, by the byte path that suits it: owned on io_uring, where it is
@@ -108,7 +98,7 @@ pub fn run(options: &ServeOptions) -> Result<()> {
 /// As [`run`].
 pub fn serve(backend: BackendName, task: &Task) -> Result<()> {
     match backend {
-        BackendName::Auto => serve(selected(task)?, task),
+        BackendName::Auto => serve(selected(&task.address)?, task),
         BackendName::Blocking => serve_with(task, |signals| threads::serve(task, signals)),
         BackendName::Epoll => serve_tasks::<Epoll>(task, BytePath::Borrowed),
         BackendName::Uring => serve_tasks::<Uring>(task, BytePath::Owned),
@@ -132,16 +122,17 @@ fn serve_with(task: &Task, serve: impl FnOnce(Signals) -> Result<Totals>) -> Res
     say(totals)
 }
 
-/// What `auto` stands for here; what was passed over is said on standard error.
-fn selected(task: &Task) -> Result<BackendName> {
+/// What `auto` stands for here, for listening `at`; what was passed over is said on standard error.
+pub(crate) fn selected(at: impl fmt::Display) -> Result<BackendName> {
+    let unable = |cause: &dyn fmt::Display| Failure::new(format_args!("listen on {at}"), cause);
     let selection = unix_transport::select("auto", &Settings::default());
-    let selection = selection.map_err(|error| task.unable(error))?;
+    let selection = selection.map_err(|error| unable(&error))?;
     for (name, reason) in &selection.passed_over {
         warn(format_args!("{name} is passed over: {reason}"));
     }
     let named = [BackendName::Uring, BackendName::Epoll, BackendName::Blocking];
     let found = named.into_iter().find(|named| named.name() == selection.name);
-    found.ok_or_else(|| task.unable(format_args!("the backend {} is not served", selection.name)))
+    found.ok_or_else(|| unable(&format_args!("the backend {} is not served", selection.name)))
 }
 
 /// Says on standard output how many connections each thread had.
@@ -151,7 +142,7 @@ fn report_shares(totals: &[Totals]) -> Result<()> {
 }
 
 /// Prints a line. A server goes on when nobody reads it.
-fn say(text: impl fmt::Display) -> Result<()> {
+pub(crate) fn say(text: impl fmt::Display) -> Result<()> {
     match output::print(text) {
         Err(Failure::OutputClosed) => Ok(()),
         said => said,

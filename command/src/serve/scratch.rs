@@ -14,13 +14,13 @@ thread_local! {
 }
 
 /// A buffer, with anything in it. The one that was used last: it is in the cache.
-pub(super) fn take() -> Box<[u8]> {
+pub(crate) fn take() -> Box<[u8]> {
     let spare = SPARE.with_borrow_mut(Vec::pop);
     spare.unwrap_or_else(|| vec![0; SIZE].into_boxed_slice())
 }
 
 /// Gives a buffer back.
-pub(super) fn give(buffer: Box<[u8]>) {
+pub(crate) fn give(buffer: Box<[u8]>) {
     SPARE.with_borrow_mut(|spare| {
         if spare.len() < KEPT {
             spare.push(buffer);

@@ -23,7 +23,7 @@ use crate::failure::{Failure, Result};
 
 /// The signals that came, or will: one byte for each.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     received: UnixStream,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Stopping {
 impl Signals {
     /// Takes the signals from now on; none is lost. If `parent`, which started this process, ends,
     /// that is SIGTERM, too.
-    pub(super) fn expect(parent: Option<u32>) -> Result<Signals> {
+    pub(crate) fn expect(parent: Option<u32>) -> Result<Signals> {
         let failed = |error| Failure::new("handle signals", error);
         let (received, sender) = UnixStream::pair().map_err(failed)?;
         for signal in [SIGINT, SIGTERM] {
@@ -55,7 +55,7 @@ impl Signals {
     }
 
     /// The socket, to be adopted by a transport for [`Stopping::on_signals`].
-    pub(super) fn into_socket(self) -> OwnedFd {
+    pub(crate) fn into_socket(self) -> OwnedFd {
         self.received.into()
     }
 

@@ -6,7 +6,9 @@
 mod comparing;
 mod costs;
 mod errors;
+mod http;
 mod limits;
+mod proxy;
 mod round_trips;
 mod stopping;
 mod support;

@@ -4,23 +4,19 @@
 //! the descriptor not ready any more. So a busy connection makes one system call per read.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker, ready};
 
 use atomic_waker::AtomicWaker;
 
 use crate::error::driver_gone;
-use crate::reactor::{Interest, Progress};
+use crate::reactor::{Interest, Progress, Streak};
 
 /// A short read does not mean that nothing follows: the peer has hung up or shut down, or it once
 /// sent an out-of-band byte, at which reads stop.
 const UNSURE: u8 = 1;
 /// The driver is gone.
 const ENDED: u8 = 2;
-
-/// How many attempts in a row may succeed before their task lets the others have a turn: a reader
-/// that is slower than its sender would otherwise never wait (case 166).
-const LONGEST_STREAK: u32 = 64;
 
 /// What an event says of a descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,8 +58,7 @@ struct Direction {
     /// How many there were when an attempt last found nothing more to do: the direction is ready
     /// if there were others since. Written by whoever makes the attempts.
     spent: AtomicUsize,
-    /// Attempts that succeeded in a row. Written by whoever makes them.
-    streak: AtomicU32,
+    streak: Streak,
     /// The kernel was asked to tell, and has not told yet: for reactors that must ask. Set by
     /// whoever waits, and taken back by the driver.
     asked: AtomicBool,
@@ -75,7 +70,7 @@ impl Default for Direction {
         Direction {
             events: AtomicUsize::new(1),
             spent: AtomicUsize::new(0),
-            streak: AtomicU32::new(0),
+            streak: Streak::default(),
             asked: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
@@ -163,12 +158,7 @@ impl CachedReadiness {
         arm: impl Fn(),
     ) -> Poll<io::Result<T>> {
         let direction = self.direction(interest);
-        let successes = direction.streak.load(Ordering::Relaxed);
-        direction.streak.store(0, Ordering::Relaxed);
-        if successes == LONGEST_STREAK {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+        let successes = ready!(direction.streak.poll_begin(cx));
         loop {
             let (mut seen, mut flags) = self.look(direction);
             if !direction.is_ready(seen) && flags & ENDED == 0 {
@@ -189,7 +179,7 @@ impl CachedReadiness {
                     return Poll::Ready(Ok(value));
                 }
                 Ok(Progress::Done(value) | Progress::Drained(value)) => {
-                    direction.streak.store(successes + 1, Ordering::Relaxed);
+                    direction.streak.go_on(successes);
                     return Poll::Ready(Ok(value));
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => direction.spend(seen),
@@ -210,29 +200,5 @@ impl CachedReadiness {
             Interest::Read => &self.reading,
             Interest::Write => &self.writing,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endless_streak_lets_others_go_first() {
-        let readiness = CachedReadiness::default();
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut attempts = 0;
-        let mut poll = || {
-            let attempt = || {
-                attempts += 1;
-                Ok(Progress::Done(()))
-            };
-            readiness.poll_io(&mut cx, Interest::Read, attempt, || {}).is_ready()
-        };
-        for _ in 0..3 {
-            assert!((0..LONGEST_STREAK).all(|_| poll()), "a streak goes on for a while");
-            assert!(!poll(), "then the task has to wait for its next turn");
-        }
-        assert_eq!(attempts, 3 * LONGEST_STREAK, "waiting attempts nothing");
     }
 }

@@ -6,9 +6,11 @@
 
 mod cached;
 mod registry;
+mod streak;
 
 pub use cached::{CachedReadiness, Event};
 pub use registry::{Registry, Token};
+pub use streak::Streak;
 
 use std::future::Future;
 use std::io;
@@ -54,12 +56,14 @@ pub trait Reactor: Clone + Send + Sync + 'static {
     /// Those of the system; [`driver_gone`](crate::error::driver_gone).
     fn register(&self, fd: SharedFd) -> io::Result<Self::Source>;
 
-    /// As [`register`](Self::register), for a listening socket that other reactors watch too: a
-    /// client that arrives need wake only one of them. As provided, it wakes all.
+    /// As [`register`](Self::register), for a listening socket: when it is closed, `fd` will stand
+    /// for something else ([`Source::end_watch`]). If it `wakes_one`, and other reactors watch it
+    /// too, a client that arrives need wake only one of them. As provided, it wakes all.
     ///
     /// # Errors
     /// Those of [`register`](Self::register).
-    fn register_to_wake_one(&self, fd: SharedFd) -> io::Result<Self::Source> {
+    fn register_listener(&self, fd: SharedFd, wakes_one: bool) -> io::Result<Self::Source> {
+        _ = wakes_one;
         self.register(fd)
     }
 

@@ -45,13 +45,14 @@ impl<R: Reactor> ReadyListener<R> {
         state: Arc<ListenerState>,
         fd: SharedFd,
     ) -> io::Result<ReadyListener<R>> {
-        let source = match state.wakes_one() {
-            true => context.reactor.register_to_wake_one(fd),
-            false => context.reactor.register(fd),
-        };
-        let source = Arc::new(Watched(source?));
+        let source = context.reactor.register_listener(fd, state.wakes_one())?;
+        let source = Arc::new(Watched(source));
         let watch: Weak<dyn Watch> = Arc::downgrade(&source) as Weak<dyn Watch>;
         let waiter = Waiter::new(state, Some(watch));
+        // Closing before that did not see the watch.
+        if waiter.state().phase() == Phase::Closed {
+            return Err(closed());
+        }
         Ok(ReadyListener { source, waiter, deadline: Deadline::default(), backoff: None, context })
     }
 

@@ -34,8 +34,16 @@ impl Handle {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
-        let executor = self.executor.upgrade().expect("a task needs its runtime");
-        executor.spawn(future)
+        self.try_spawn(future).expect("a task needs its runtime")
+    }
+
+    /// [`spawn`](Self::spawn), but `None` if the runtime is gone: the future is dropped, as the
+    /// runtime's own tasks were.
+    pub fn try_spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Option<Task<T>> {
+        self.executor.upgrade().map(|executor| executor.spawn(future))
     }
 
     /// A future that is ready after this time; at once if the runtime is gone. A time beyond the

@@ -1,1 +1,0 @@
-//! Routers of axum on any listener.
