@@ -1,20 +1,23 @@
 //! The suite against sockets on the reactor of a tokio runtime, whose one thread is the test's.
 
+use std::future::poll_fn;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use conformance::{Capabilities, Fixture};
+use futures_lite::future;
+use nix::unistd;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 use transport_core::unparker::Parker;
 use transport_core::{
-    Availability, Backend, Cause, Driver, Error, Reactor, Readiness, Result, Settings, Timers,
-    Unparker,
+    Availability, Backend, Cause, Driver, Error, Interest, Progress, Reactor, Readiness, Result,
+    Settings, Source as _, Timers, Unparker,
 };
 use unix_transport::embed::hosted::tokio::TokioReactor;
 
@@ -52,8 +55,8 @@ struct TokioDriver {
     /// Told when the runtime has slept.
     slept: Arc<Notify>,
     parker: Arc<Parker>,
-    /// The parker's descriptor: unparking ends the sleep.
-    _event: <TokioReactor as Reactor>::Source,
+    /// The parker's descriptor: unparking ends the turn.
+    event: <TokioReactor as Reactor>::Source,
     timers: Timers,
 }
 
@@ -68,22 +71,25 @@ impl TokioDriver {
         let runtime = builder.build()?;
         let reactor = TokioReactor::new(runtime.handle().clone());
         let parker = Parker::new()?;
-        let _event = reactor.register(Arc::new(parker.as_fd().try_clone_to_owned()?))?;
+        let event = reactor.register(Arc::new(parker.as_fd().try_clone_to_owned()?))?;
         let timers = Timers::new(parker.unparker());
-        Ok((Readiness::new(reactor), TokioDriver { runtime, slept, parker, _event, timers }))
+        Ok((Readiness::new(reactor), TokioDriver { runtime, slept, parker, event, timers }))
     }
 }
 
 impl Driver for TokioDriver {
     fn turn(&mut self, at_most: Option<Duration>) -> io::Result<usize> {
         let limit = self.parker.wait_limit(at_most, &self.timers);
+        let take_event = |fd: BorrowedFd<'_>| Ok(Progress::Done(unistd::read(fd, &mut [0; 8])?));
+        let unparked = poll_fn(|cx| self.event.poll_io(cx, Interest::Read, take_event));
+        let ended = future::or(self.slept.notified(), async { _ = unparked.await });
         self.runtime.block_on(async {
             match limit {
                 // Takes what is there.
                 Some(Duration::ZERO) => yield_now().await,
                 // An event or none.
-                Some(limit) => _ = timeout(limit, self.slept.notified()).await,
-                None => self.slept.notified().await,
+                Some(limit) => _ = timeout(limit, ended).await,
+                None => ended.await,
             }
         });
         self.parker.wake_up();

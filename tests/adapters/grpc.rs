@@ -184,7 +184,8 @@ fn a_want_of_descriptors_is_waited_for<B: Backend>() {
             let (time, before) = (Duration::from_millis(300), processor_time());
             tokio::time::sleep(time).await;
             let used = processor_time() - before;
-            assert!(used < time / 3, "waiting took {used:?} of {time:?}");
+            // Little, because whoever spins on a busy machine gets only a share of it.
+            assert!(used < time / 15, "waiting took {used:?} of {time:?}");
             assert!(!served.server.is_finished(), "a transient error does not end the server");
             drop(taken);
             // The beginning of HTTP/2, and the type and stream of the first frame of the answer.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
 
-use super::{DIRECTIONS, Family, connect, echo, exchange, proxy, rest};
+use super::{DIRECTIONS, Family, connect, echo, exchange, proxy, rest, try_connect};
 use crate::support::{backends, contents, directory, one_line, run, wait_until};
 
 #[test]
@@ -136,35 +136,45 @@ fn more_clients_than_allowed_wait_for_their_turn() {
 }
 
 #[test]
-fn what_was_begun_is_relayed_to_its_end() {
+fn who_is_relayed_or_waits_is_served_to_the_end() {
     for backend in backends() {
         for (from, to) in DIRECTIONS {
             let directory = directory();
             let target = echo(to, directory.path());
             let at = from.address(directory.path(), "proxy");
-            let unlink: &[&str] = if matches!(from, Family::Unix) { &["--unlink"] } else { &[] };
-            let (mut server, address) = proxy(backend, &at, &target, unlink);
+            let (mut server, address) = proxy(backend, &at, &target, &["--max-connections", "1"]);
             let client = connect(&address);
             exchange(&client, b"before");
-            // It waits in the backlog, or is relayed already.
             let queued = connect(&address);
             server.signal(Signal::SIGTERM);
-            exchange(&queued, b"queued");
-            if matches!(from, Family::Unix) {
-                wait_until("it takes no new clients", || !directory.path().join("proxy").exists());
-            }
             exchange(&client, b"after");
-            client.shutdown(Shutdown::Write).expect("it is connected");
-            assert_eq!(rest(&client).expect("the end"), 0);
-            drop(queued);
+            drop(client);
+            exchange(&queued, b"queued");
+            queued.shutdown(Shutdown::Write).expect("it is connected");
+            assert_eq!(rest(&queued).expect("the end"), 0);
             let ended = server.wait();
             let totals = "relayed 2 connections, 17 bytes there, 17 back\n";
-            assert_eq!(
-                (ended.status.code(), &*ended.output),
-                (Some(0), totals),
-                "{}",
-                ended.errors
-            );
+            assert_eq!((ended.status.code(), &*ended.output), (Some(0), totals), "{backend}");
+            assert_eq!(ended.errors, "");
+        }
+    }
+}
+
+#[test]
+fn who_comes_after_the_signal_is_refused() {
+    for backend in backends() {
+        for family in [Family::Unix, Family::Tcp] {
+            let directory = directory();
+            let target = echo(Family::Unix, directory.path());
+            let from = family.address(directory.path(), "proxy");
+            let (mut server, address) = proxy(backend, &from, &target, &[]);
+            let client = connect(&address);
+            exchange(&client, b"before");
+            server.signal(Signal::SIGTERM);
+            wait_until("it takes no new clients", || try_connect(&address).is_err());
+            exchange(&client, b"after");
+            drop(client);
+            assert_eq!(server.wait().status.code(), Some(0), "{backend}");
         }
     }
 }

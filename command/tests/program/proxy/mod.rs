@@ -67,12 +67,16 @@ fn proxy(backend: &str, from: &str, to: &str, more: &[&str]) -> (Server, String)
 
 /// A connection to an address, on which nothing waits for ever.
 fn connect(address: &str) -> Socket {
-    let path = address.strip_prefix("unix:").unwrap_or(address);
-    let socket: Socket = match address.strip_prefix("tcp:") {
-        Some(tcp) => TcpStream::connect(tcp).expect("it listens").into(),
-        None => UnixStream::connect(path).expect("it listens").into(),
-    };
-    patient(socket)
+    patient(try_connect(address).expect("it listens"))
+}
+
+fn try_connect(address: &str) -> io::Result<Socket> {
+    match address.strip_prefix("tcp:") {
+        Some(tcp) => TcpStream::connect(tcp).map(Socket::from),
+        None => {
+            UnixStream::connect(address.strip_prefix("unix:").unwrap_or(address)).map(Socket::from)
+        }
+    }
 }
 
 fn patient(socket: Socket) -> Socket {
