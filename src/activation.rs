@@ -6,7 +6,8 @@
 //! for. [`Transport::adopt_listener`](crate::Transport::adopt_listener) makes a listener of each;
 //! its file belongs to the manager, and is never removed.
 //!
-//! ```no_run
+#![cfg_attr(feature = "epoll", doc = "```no_run")]
+#![cfg_attr(not(feature = "epoll"), doc = "```ignore")]
 //! use unix_transport::{AdoptOptions, Epoll, Runtime, Transport, activation};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

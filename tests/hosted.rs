@@ -2,11 +2,14 @@
 //! error, also on threads that tokio knows nothing of.
 
 use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::runtime::Builder;
 use unix_transport::embed::hosted::tokio::TokioReactor;
 use unix_transport::{Address, Connection, Listener, PollRead, Readiness, Transport, is_closed};
@@ -34,6 +37,15 @@ fn waiting<T: Send + 'static>(
     told
 }
 
+/// A listener with room for one client, and that client.
+fn full_backlog(path: &Path) -> (Address, (Socket, UnixStream)) {
+    let listener = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+    listener.bind(&SockAddr::unix(path).expect("a short path")).expect("the path is free");
+    listener.listen(0).expect("it is bound");
+    let client = UnixStream::connect(path).expect("there is room for one");
+    (Address::path(path).expect("a short path"), (listener, client))
+}
+
 #[test]
 fn a_runtime_that_ends_leaves_nobody_waiting() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -51,6 +63,11 @@ fn a_runtime_that_ends_leaves_nobody_waiting() {
     timed.set_read_deadline(Some(Instant::now() + Duration::from_secs(3600)));
     let timing = waiting(async move { timed.read(&mut [0; 8]).await });
     let (mut untried, _untried_peer) = pair();
+    let (full, _backlog) = full_backlog(&directory.path().join("full"));
+    let connecting = waiting({
+        let transport = transport.clone();
+        async move { Ok(transport.connect(&full, &Default::default()).await.map(drop)?) }
+    });
 
     drop(runtime);
     let ended = |told: Receiver<io::Result<usize>>| {
@@ -63,6 +80,9 @@ fn a_runtime_that_ends_leaves_nobody_waiting() {
     let accepted = accepting.recv_timeout(LOST).expect("the wait is over");
     let error = accepted.expect_err("nobody came");
     assert!(is_closed(&error), "its listeners end with a runtime: {error}");
+    let connected = connecting.recv_timeout(LOST).expect("the wait is over");
+    let error = connected.expect_err("there was no room").to_string();
+    assert!(error.ends_with("the driver is gone"), "{error}");
     let refused = block_on(untried.read(&mut [0; 8])).expect_err("nobody would wake it");
     assert_eq!(refused.to_string(), "the driver is gone");
     let refused = block_on(transport.connect(&address, &Default::default()));

@@ -86,7 +86,9 @@ pub trait Driver: Send {
     fn turn(&mut self, at_most: Option<Duration>) -> io::Result<usize>;
 
     /// For hosts: submits what is queued, and says whether the host may sleep. Never blocks.
-    /// Without a [`wait_fd`](Self::wait_fd) nothing would end the sleep, so it says no.
+    /// Without a [`wait_fd`](Self::wait_fd) nothing would end the sleep, so it says no; and also
+    /// while the last [`dispatch`](Self::dispatch) may have left events, because hosts that wait
+    /// for edges would not be told of them again.
     ///
     /// # Errors
     /// As [`turn`](Self::turn).
