@@ -4,7 +4,7 @@
 //! the descriptor not ready any more. So a busy connection makes one system call per read.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use atomic_waker::AtomicWaker;
@@ -44,6 +44,10 @@ pub struct Event {
 pub struct CachedReadiness {
     reading: Direction,
     writing: Direction,
+    /// How many events of reading there were when a write last found no room. A peer that has sent
+    /// since may have read, too, and the kernel tells of room only when most of it is free.
+    /// Written by whoever writes.
+    no_room_at: AtomicU32,
     /// [`UNSURE`], [`ENDED`].
     flags: AtomicU8,
 }
@@ -54,10 +58,10 @@ pub struct CachedReadiness {
 #[derive(Debug)]
 struct Direction {
     /// How many events there were. Written by the driver.
-    events: AtomicUsize,
+    events: AtomicU32,
     /// How many there were when an attempt last found nothing more to do: the direction is ready
     /// if there were others since. Written by whoever makes the attempts.
-    spent: AtomicUsize,
+    spent: AtomicU32,
     streak: Streak,
     /// The kernel was asked to tell, and has not told yet: for reactors that must ask. Set by
     /// whoever waits, and taken back by the driver.
@@ -68,8 +72,8 @@ struct Direction {
 impl Default for Direction {
     fn default() -> Direction {
         Direction {
-            events: AtomicUsize::new(1),
-            spent: AtomicUsize::new(0),
+            events: AtomicU32::new(1),
+            spent: AtomicU32::new(0),
             streak: Streak::default(),
             asked: AtomicBool::new(false),
             waker: AtomicWaker::new(),
@@ -84,17 +88,15 @@ impl Direction {
             // Before the event, so that whoever sees it asks again.
             self.asked.store(false, Ordering::Relaxed);
         }
-        let events = self.events.load(Ordering::Relaxed);
-        self.events.store(events.wrapping_add(1), Ordering::Release);
+        let next = self.events.load(Ordering::Relaxed).wrapping_add(1);
+        // After so many events that the count is where it was when it was last spent, it must not
+        // look spent.
+        let skips = next == self.spent.load(Ordering::Relaxed);
+        self.events.store(next.wrapping_add(u32::from(skips)), Ordering::Release);
         woken.extend(self.waker.take());
     }
 
-    /// Remembers that an attempt found nothing more to do, when there had been `seen` events.
-    fn spend(&self, seen: usize) {
-        self.spent.store(seen, Ordering::Relaxed);
-    }
-
-    fn is_ready(&self, seen: usize) -> bool {
+    fn is_ready(&self, seen: u32) -> bool {
         seen != self.spent.load(Ordering::Relaxed)
     }
 }
@@ -116,6 +118,8 @@ impl CachedReadiness {
         }
         if event.write || event.hangup || write_spent {
             self.writing.note(write_spent, woken);
+        } else if event.read && self.is_awaited(Interest::Write) {
+            woken.extend(self.writing.waker.take());
         }
     }
 
@@ -161,7 +165,7 @@ impl CachedReadiness {
         let successes = ready!(direction.streak.poll_begin(cx));
         loop {
             let (mut seen, mut flags) = self.look(direction);
-            if !direction.is_ready(seen) && flags & ENDED == 0 {
+            if !direction.is_ready(seen) && flags & ENDED == 0 && !self.is_worth_a_try(interest) {
                 arm();
                 direction.waker.register(cx.waker());
                 // An event after the first look found no waker to wake.
@@ -175,22 +179,37 @@ impl CachedReadiness {
             }
             match attempt() {
                 Ok(Progress::Drained(value)) if flags & UNSURE == 0 => {
-                    direction.spend(seen);
+                    self.spend(interest, seen);
                     return Poll::Ready(Ok(value));
                 }
                 Ok(Progress::Done(value) | Progress::Drained(value)) => {
                     direction.streak.go_on(successes);
                     return Poll::Ready(Ok(value));
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => direction.spend(seen),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.spend(interest, seen),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Poll::Ready(Err(e)),
             }
         }
     }
 
+    /// Remembers that an attempt found nothing more to do, when there had been `seen` events.
+    fn spend(&self, interest: Interest, seen: u32) {
+        self.direction(interest).spent.store(seen, Ordering::Relaxed);
+        if interest == Interest::Write {
+            let reads = self.reading.events.load(Ordering::Relaxed);
+            self.no_room_at.store(reads, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether to try without having been told: to write, once for each time that the peer sent.
+    fn is_worth_a_try(&self, interest: Interest) -> bool {
+        let reads = || self.reading.events.load(Ordering::Relaxed);
+        interest == Interest::Write && self.no_room_at.load(Ordering::Relaxed) != reads()
+    }
+
     /// How many events there were, and the flags as of then or later.
-    fn look(&self, direction: &Direction) -> (usize, u8) {
+    fn look(&self, direction: &Direction) -> (u32, u8) {
         let events = direction.events.load(Ordering::Acquire);
         (events, self.flags.load(Ordering::Acquire))
     }

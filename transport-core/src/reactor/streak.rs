@@ -1,20 +1,20 @@
 //! Attempts in a row that succeed: after so many their task lets the others have a turn.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 /// How many: a reader that is slower than its sender would otherwise never wait (case 166).
-const LONGEST: u32 = 64;
+const LONGEST: u8 = 64;
 
 /// The successes of one direction of one descriptor. Written by whoever makes the attempts, one
 /// at a time.
 #[derive(Debug, Default)]
-pub struct Streak(AtomicU32);
+pub struct Streak(AtomicU8);
 
 impl Streak {
     /// Begins an operation, and answers how many succeeded before it. After too many it is
     /// pending, and the task is woken for its next turn.
-    pub fn poll_begin(&self, cx: &Context<'_>) -> Poll<u32> {
+    pub fn poll_begin(&self, cx: &Context<'_>) -> Poll<u8> {
         let successes = self.0.load(Ordering::Relaxed);
         self.0.store(0, Ordering::Relaxed);
         if successes == LONGEST {
@@ -25,7 +25,7 @@ impl Streak {
     }
 
     /// The operation, which had `before` it, succeeded, and the next may do so at once.
-    pub fn go_on(&self, before: u32) {
+    pub fn go_on(&self, before: u8) {
         self.0.store(before + 1, Ordering::Relaxed);
     }
 }

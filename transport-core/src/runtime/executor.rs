@@ -62,22 +62,19 @@ impl Executor {
         Entered { shared: Arc::clone(&self.shared), outer: LOCAL.replace(local) }
     }
 
-    /// Runs every task that is woken now, once; those that wake meanwhile are the next call's.
-    /// Answers how many ran.
-    pub(super) fn run(&mut self) -> usize {
+    /// Runs every task that is woken now, once. Those that wake meanwhile are the next call's, and
+    /// their waking unparks.
+    pub(super) fn run(&mut self) {
         // Something is left where a task panicked.
-        if self.batch.is_empty() {
-            std::mem::swap(&mut self.batch, &mut lock(&self.shared.queue).woken);
-            LOCAL.with_borrow_mut(|local| match self.batch.is_empty() {
-                true => std::mem::swap(&mut self.batch, &mut local.woken),
-                false => self.batch.append(&mut local.woken),
-            });
-        }
-        let count = self.batch.len();
+        let mut take = |woken: &mut VecDeque<Runnable>| match self.batch.is_empty() {
+            true => std::mem::swap(&mut self.batch, woken),
+            false => self.batch.append(woken),
+        };
+        take(&mut lock(&self.shared.queue).woken);
+        LOCAL.with_borrow_mut(|local| take(&mut local.woken));
         while let Some(task) = self.batch.pop_front() {
             task.run();
         }
-        count
     }
 }
 

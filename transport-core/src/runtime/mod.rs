@@ -112,12 +112,13 @@ impl<B: Backend> Runtime<B> {
             {
                 output = Some(ready);
             }
-            let is_idle = output.is_none() && executor.run() == 0;
-            // Tasks that wake each other don't keep the others from the kernel's events; and
-            // before returning, what the future did last (closing, sending) is submitted.
-            let turned = match is_idle {
-                true => spin.wait(driver, &unparker),
-                false => driver.turn(Some(Duration::ZERO)).map(drop),
+            executor.run();
+            // A task that was woken meanwhile keeps the driver from sleeping, not from looking: tasks
+            // that wake each other don't keep the others from the kernel's events. And before
+            // returning, what the future did last (closing, sending) is submitted.
+            let turned = match output {
+                None => spin.wait(driver, &unparker),
+                Some(_) => driver.turn(Some(Duration::ZERO)).map(drop),
             };
             if let Err(e) = turned {
                 panic!("the driver can't wait: {e}");

@@ -25,7 +25,7 @@ impl Spin {
 
     /// A turn of the driver that waits without end, unless it is unparked.
     pub(super) fn wait(&mut self, driver: &mut impl Driver, unparker: &Unparker) -> io::Result<()> {
-        if self.limit.is_zero() {
+        if self.limit.is_zero() || unparker.is_notified() {
             return driver.turn(None).map(drop);
         }
         let begun = Instant::now();
