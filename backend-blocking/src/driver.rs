@@ -77,7 +77,7 @@ impl ParkDriver {
                 flags |= PollFlags::POLLOUT;
             }
             if !flags.is_empty() {
-                asked.push(Asked { token, fd: Arc::clone(fd), flags });
+                asked.push(Asked { token, fd: SharedFd::clone(fd), flags });
             }
         });
     }

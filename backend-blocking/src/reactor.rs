@@ -38,7 +38,7 @@ impl Reactor for ParkReactor {
     type Sleep = Sleep;
 
     fn register(&self, fd: SharedFd) -> io::Result<ParkSource> {
-        let (token, readiness) = self.shared.registry.insert(Arc::clone(&fd))?;
+        let (token, readiness) = self.shared.registry.insert(SharedFd::clone(&fd))?;
         Ok(ParkSource { fd, readiness, token, shared: Arc::clone(&self.shared) })
     }
 

@@ -1,5 +1,6 @@
-//! A connection on a ring: each half goes by readiness for borrowed operations and by completion
-//! for owned ones, and changes between them so that nothing overtakes.
+//! A connection on a ring: each half goes by readiness for borrowed operations and for owned ones
+//! of large pieces, by completion for owned ones of small pieces, and changes between them so that
+//! nothing overtakes.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,22 +9,28 @@ use std::time::Instant;
 
 use transport_core::duplex::{Duplex, ReadHalf, WriteHalf};
 use transport_core::readiness::{ReadyConnection, ReadyReadHalf, ReadyWriteHalf};
-use transport_core::{Chunk, Closer, PollRead, PollWrite, ReadCursor};
+use transport_core::{Chunk, Closer, Interest, PollRead, PollWrite, ReadCursor};
 
+use crate::pieces::Pieces;
 use crate::reactor::{RingReactor, RingSource};
+use crate::received::Received;
 
 /// A connected stream on a ring.
 pub type UringConnection = Duplex<UringReadHalf>;
 
 pub(crate) fn connection(ready: ReadyConnection<RingReactor>) -> UringConnection {
     let (read, write) = ready.into_parts();
-    Duplex::new(UringReadHalf { ready: read }, UringWriteHalf { ready: write })
+    Duplex::new(
+        UringReadHalf { ready: read, pieces: Pieces::default() },
+        UringWriteHalf { ready: write, pieces: Pieces::default() },
+    )
 }
 
 /// The reading half.
 #[derive(Debug)]
 pub struct UringReadHalf {
     ready: ReadyReadHalf<RingReactor>,
+    pieces: Pieces,
 }
 
 impl UringReadHalf {
@@ -31,37 +38,22 @@ impl UringReadHalf {
         self.ready.source()
     }
 
-    /// Before a borrowed read: `true` if the owned path's remains served it already.
-    fn poll_leave(
+    /// Before a read by readiness: what is left of the receives by completion, if anything is, as
+    /// [`RingSource::poll_leave`] has it.
+    fn poll_leave<T>(
         &mut self,
         cx: &mut Context<'_>,
-        into: &mut ReadCursor<'_>,
-    ) -> Poll<io::Result<bool>> {
+        take: impl FnOnce(&mut Received) -> Option<T>,
+        at_end: T,
+    ) -> Poll<io::Result<Option<T>>> {
         self.ready.check_open()?;
-        match self.source().poll_leave(cx, into) {
+        match self.source().poll_leave(cx, take, at_end) {
             Poll::Pending => self.ready.poll_deadline(cx),
             ready => ready,
         }
     }
-}
 
-impl PollRead for UringReadHalf {
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        into: &mut ReadCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        if into.remaining() == 0 || ready!(self.poll_leave(cx, into))? {
-            return Poll::Ready(Ok(()));
-        }
-        self.ready.poll_read(cx, into)
-    }
-
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
-        // On some kernels the ring's receives lose the boundaries of passed descriptors.
-        if self.ready.takes_descriptors() {
-            return self.ready.poll_recv(cx);
-        }
+    fn poll_recv_by_completion(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
         self.ready.check_open()?;
         let received = self.source().poll_receive(cx);
         if matches!(&received, Poll::Ready(Ok(chunk)) if !chunk.is_empty()) {
@@ -73,6 +65,48 @@ impl PollRead for UringReadHalf {
             Poll::Pending => self.ready.poll_deadline(cx),
             ended => ended,
         }
+    }
+
+    fn poll_recv_by_readiness(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+        match ready!(self.poll_leave(cx, Received::pop, Chunk::new()))? {
+            Some(left) => Poll::Ready(Ok(left)),
+            None => self.ready.poll_recv(cx),
+        }
+    }
+}
+
+impl PollRead for UringReadHalf {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut ReadCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if into.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let take = |received: &mut Received| received.copy_to(into);
+        match ready!(self.poll_leave(cx, take, ()))? {
+            Some(()) => Poll::Ready(Ok(())),
+            None => self.ready.poll_read(cx, into),
+        }
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+        // On some kernels the ring's receives lose the boundaries of passed descriptors.
+        if self.ready.takes_descriptors() {
+            return self.ready.poll_recv(cx);
+        }
+        let received = match self.pieces.are_large() {
+            true => self.poll_recv_by_readiness(cx),
+            false => self.poll_recv_by_completion(cx),
+        };
+        if let Poll::Ready(Ok(chunk)) = &received
+            && self.pieces.note(chunk.len())
+        {
+            // From now on it would tell of what completes anyway.
+            self.source().cancel_poll(Interest::Read);
+        }
+        received
     }
 
     fn poll_read_descriptors(
@@ -147,6 +181,7 @@ impl Drop for UringReadHalf {
 #[derive(Debug)]
 pub struct UringWriteHalf {
     ready: ReadyWriteHalf<RingReactor>,
+    pieces: Pieces,
 }
 
 impl UringWriteHalf {
@@ -195,12 +230,20 @@ impl PollWrite for UringWriteHalf {
         if chunk.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        if self.pieces.are_large() {
+            ready!(self.poll_sent(cx))?;
+            let sent = ready!(self.ready.poll_send(cx, chunk))?;
+            self.pieces.note(sent);
+            return Poll::Ready(Ok(sent));
+        }
         self.ready.check_open()?;
         let taken = self.source().poll_take(cx, chunk);
         match taken {
-            Poll::Pending => self.ready.poll_deadline(cx),
-            ready => ready,
+            Poll::Pending => return self.ready.poll_deadline(cx),
+            Poll::Ready(Ok(length)) => _ = self.pieces.note(length),
+            Poll::Ready(Err(_)) => {}
         }
+        taken
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

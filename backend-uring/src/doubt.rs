@@ -6,14 +6,14 @@
 //! `poll(2)` for all before this side goes to sleep; a busy server never pays for it.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use transport_core::SharedFd;
-use transport_core::reactor::{Event, Token};
+use transport_core::reactor::{Event, Token, WeakFd};
 
 /// How many sources one `poll(2)` asks about.
 const AT_ONCE: usize = 8;
@@ -29,7 +29,7 @@ pub(crate) struct Doubts {
 }
 
 /// A source, without keeping its socket open.
-type Doubt = (Token, Weak<OwnedFd>);
+type Doubt = (Token, WeakFd);
 
 impl Default for Doubts {
     fn default() -> Doubts {
@@ -47,8 +47,13 @@ impl Doubts {
             return false;
         }
         noted.store(round, Ordering::Relaxed);
-        self.lock().push((token, SharedFd::downgrade(fd)));
+        self.lock().push((token, fd.downgrade()));
         true
+    }
+
+    /// Whether there are any.
+    pub(crate) fn are_any(&self) -> bool {
+        !self.lock().is_empty()
     }
 
     /// Whether there are too many to wait for a sleep.
@@ -107,14 +112,13 @@ pub(crate) struct Settling {
 mod tests {
     use std::io::Write;
     use std::os::unix::net::UnixStream;
-    use std::sync::Arc;
 
     use super::*;
 
     #[test]
     fn a_source_is_asked_about_once_and_told_if_it_can_be_read() {
         let (mut peer, socket) = UnixStream::pair().expect("two descriptors");
-        let fd: SharedFd = Arc::new(socket.into());
+        let fd = SharedFd::new(socket.into());
         let (doubts, noted, token) = (Doubts::default(), AtomicU32::new(0), Token::new(0, 1));
         let (mut settling, mut events) = (Settling::default(), Vec::new());
         assert!(doubts.note(token, &fd, &noted), "it is new");
@@ -125,13 +129,15 @@ mod tests {
         assert!(doubts.note(token, &fd, &noted), "it is new again");
         doubts.settle(&mut settling, &mut events).expect("poll works");
         assert!(events.iter().any(|(told, event)| *told == token && event.read));
-        assert_eq!(Arc::strong_count(&fd), 1, "nothing keeps it open");
+        let seen = fd.downgrade();
+        drop(fd);
+        assert!(seen.is_closed(), "nothing else keeps it open");
     }
 
     #[test]
     fn sources_of_a_busy_driver_do_not_pile_up() {
         let (_, socket) = UnixStream::pair().expect("two descriptors");
-        let fd: SharedFd = Arc::new(socket.into());
+        let fd = SharedFd::new(socket.into());
         let doubts = Doubts::default();
         for place in 0..=MANY {
             assert!(!doubts.are_many());

@@ -13,13 +13,11 @@ use io_uring::cqueue;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use transport_core::reactor::{Event, Token};
-use transport_core::{
-    Chunk, Driver, Error, Interest, Prepared, Result, Settings, Timers, Unparker,
-};
+use transport_core::{Driver, Error, Interest, Prepared, Result, Settings, Timers, Unparker};
 
 use crate::doubt::Settling;
 use crate::operation::Operation;
-use crate::owned::Slot;
+use crate::owned::Reaped;
 use crate::reactor::RingReactor;
 use crate::ring::Ring;
 
@@ -37,9 +35,7 @@ pub struct UringDriver {
     /// What the completions of one turn came to; kept for its memory.
     events: Vec<(Token, Event)>,
     settling: Settling,
-    woken: Vec<Waker>,
-    done: Vec<Chunk>,
-    over: Vec<Slot>,
+    reaped: Reaped,
 }
 
 impl UringDriver {
@@ -52,9 +48,7 @@ impl UringDriver {
             is_hosted: Cell::new(false),
             events: Vec::new(),
             settling: Settling::default(),
-            woken: Vec::new(),
-            done: Vec::new(),
-            over: Vec::new(),
+            reaped: Reaped::default(),
         })
     }
 
@@ -95,20 +89,25 @@ impl UringDriver {
                 operation @ (Operation::Receive(_) | Operation::Send(_)) => {
                     owned += 1;
                     let giving = giving.get_or_insert_with(|| self.ring.buffers.giving());
-                    let woken = &mut self.woken;
-                    let garbage =
-                        self.ring.complete(&mut state, giving, operation, result, flags, woken);
-                    self.done.extend(garbage.chunk);
-                    self.over.extend(garbage.slot);
+                    let reaped = &mut self.reaped;
+                    self.ring.complete(&mut state, giving, operation, result, flags, reaped);
                 }
                 Operation::Unpark => unpark_again |= !cqueue::more(flags),
                 Operation::Cancel => {}
             }
         }
+        // Only now is it known which of the quiet sends failed.
+        let submitted = self.ring.submitted(&state);
+        let told = self.reaped.woken.len();
+        while let Some(send) = state.quiet.pop(submitted) {
+            let giving = giving.get_or_insert_with(|| self.ring.buffers.giving());
+            self.ring.conclude_send(&mut state, giving, send, &mut self.reaped);
+        }
+        owned += self.reaped.woken.len() - told;
         drop(giving);
         drop(state);
-        self.done.clear();
-        self.over.clear();
+        self.reaped.sent.clear();
+        self.reaped.over.clear();
         if unpark_again && !self.is_hosted.get() {
             self.ring.push_unpark();
         }
@@ -119,19 +118,27 @@ impl UringDriver {
     fn wake(&mut self) -> usize {
         let noted = match self.events.is_empty() {
             true => 0,
-            false => self.ring.registry.note(self.events.drain(..), &mut self.woken),
+            false => self.ring.registry.note(self.events.drain(..), &mut self.reaped.woken),
         };
-        self.woken.drain(..).for_each(Waker::wake);
+        self.reaped.woken.drain(..).for_each(Waker::wake);
         noted
     }
 
     /// Settles what is in doubt before a sleep, which must have been announced, or when it is much.
-    /// Answers whether that woke anyone.
+    /// Answers whether there was anything to read: then the sleep is off.
     fn settle(&mut self, before_a_sleep: bool) -> io::Result<bool> {
         if before_a_sleep || self.ring.doubts.are_many() {
             self.ring.doubts.settle(&mut self.settling, &mut self.events)?;
         }
-        Ok(!self.events.is_empty() && self.wake() > 0)
+        if self.events.is_empty() {
+            return Ok(false);
+        }
+        if before_a_sleep {
+            // Or else whoever is woken would have to end it.
+            self.ring.parker.wake_up();
+        }
+        self.wake();
+        Ok(true)
     }
 
     /// Whether an `enter`, or reaping, would bring more.
@@ -191,6 +198,7 @@ impl UringDriver {
     /// Waits until `done`, at most until `deadline`. `false` if it did not come to that.
     fn wait_for(&mut self, deadline: Instant, done: impl Fn(&Ring) -> bool) -> bool {
         while !done(&self.ring) {
+            self.ring.lock().quiet.wait();
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || self.ring.enter(Some(left)).is_err() {
                 return false;
@@ -207,6 +215,15 @@ impl Driver for UringDriver {
             return self.turn_as_host(at_most);
         }
         self.bind()?;
+        // Nothing is in doubt where there is work anyway. (The flag may be an old one.)
+        if at_most != Some(Duration::ZERO) && self.ring.doubts.are_any() && self.ring.has_deferred()
+        {
+            self.ring.enter(Some(Duration::ZERO))?;
+            let count = self.reap() + self.ring.timers.fire();
+            if count > 0 {
+                return Ok(count);
+            }
+        }
         let mut limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
         let mut settled = 0;
         if self.settle(limit != Some(Duration::ZERO))? {
@@ -288,11 +305,11 @@ impl Drop for UringDriver {
             tracing::debug!(%error, "the buffers stay registered until the ring closes");
         }
         for slot in &mut slots {
-            self.woken.extend(slot.receive.take_waker());
-            self.woken.extend(slot.send.take_waker());
+            self.reaped.woken.extend(slot.receive.take_waker());
+            self.reaped.woken.extend(slot.send.take_waker());
         }
         drop(slots);
-        self.woken.drain(..).for_each(Waker::wake);
+        self.reaped.woken.drain(..).for_each(Waker::wake);
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
+use std::task::Waker;
 
 use slab::Slab;
 use transport_core::error::driver_gone;
@@ -61,11 +62,13 @@ enum Phase {
     Ended,
 }
 
-/// What must be dropped after the lock was released: foreign code may run then.
+/// What the completions of one turn came to: to be woken, and to be dropped, after the lock was
+/// released, because foreign code may run then. Kept for its memory.
 #[derive(Default)]
-pub(crate) struct Garbage {
-    pub(crate) slot: Option<Slot>,
-    pub(crate) chunk: Option<Chunk>,
+pub(crate) struct Reaped {
+    pub(crate) woken: Vec<Waker>,
+    pub(crate) sent: Vec<Chunk>,
+    pub(crate) over: Vec<Slot>,
 }
 
 impl Slots {
@@ -156,20 +159,28 @@ impl RingSource {
     /// Answers whether a cancellation was queued.
     pub(crate) fn abandon(&self) -> bool {
         let Some(token) = self.existing_slot() else { return false };
-        let mut cancels = false;
+        let (mut cancels, mut is_sending) = (false, false);
         let mut dropped = Abandoned::default();
         let mut state = self.ring.lock();
         if let Some(slot) = state.slots.get(token) {
             slot.is_orphan = true;
             dropped.received = slot.receive.take_received();
             cancels = slot.receive.begin_cancel();
+            is_sending = slot.send.is_in_flight();
             if cancels {
                 self.ring.push_cancel(&mut state, Operation::Receive(token));
             }
             dropped.slot = state.slots.remove_if_over(token);
+            if is_sending {
+                // The descriptor waits for the end of that.
+                state.quiet.wait();
+            }
         }
         drop(state);
         drop(dropped);
+        if is_sending {
+            self.ring.nudge();
+        }
         cancels
     }
 
@@ -193,8 +204,7 @@ struct Abandoned {
 }
 
 impl Ring {
-    /// Notes the completion of an owned operation. Wakers go to `woken`, the rest that must be
-    /// dropped outside the lock to the garbage.
+    /// Notes the completion of an owned operation.
     pub(crate) fn complete(
         &self,
         state: &mut State,
@@ -202,18 +212,19 @@ impl Ring {
         operation: Operation,
         result: i32,
         flags: u32,
-        woken: &mut Vec<std::task::Waker>,
-    ) -> Garbage {
-        let (token, chunk) = match operation {
+        reaped: &mut Reaped,
+    ) {
+        let token = match operation {
             Operation::Receive(token) => {
-                self.complete_receive(state, giving, token, result, flags, woken);
-                (token, None)
+                self.complete_receive(state, giving, token, result, flags, &mut reaped.woken);
+                token
             }
             Operation::Send(token) => {
-                (token, self.complete_send(state, giving, token, result, woken))
+                self.complete_send(state, giving, token, result, reaped);
+                token
             }
-            _ => return Garbage::default(),
+            _ => return,
         };
-        Garbage { slot: state.slots.remove_if_over(token), chunk }
+        reaped.over.extend(state.slots.remove_if_over(token));
     }
 }

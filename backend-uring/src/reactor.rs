@@ -103,16 +103,21 @@ impl RingSource {
 impl RingSource {
     /// Queues the cancellation of the polls in flight; answers whether there are any.
     fn cancel_polls(&self) -> bool {
-        let polls = [
-            (Interest::Read, Operation::PollRead(self.token)),
-            (Interest::Write, Operation::PollWrite(self.token)),
-        ];
-        let mut cancels = false;
-        for (_, operation) in polls.iter().filter(|(asked, _)| self.readiness.is_asked(*asked)) {
-            self.ring.push_cancel(&mut self.ring.lock(), *operation);
-            cancels = true;
+        let (read, write) = (self.cancel_poll(Interest::Read), self.cancel_poll(Interest::Write));
+        read || write
+    }
+
+    /// Queues the cancellation of one direction's poll, if there is one.
+    pub(crate) fn cancel_poll(&self, interest: Interest) -> bool {
+        let is_asked = self.readiness.is_asked(interest);
+        if is_asked {
+            let poll = match interest {
+                Interest::Read => Operation::PollRead(self.token),
+                Interest::Write => Operation::PollWrite(self.token),
+            };
+            self.ring.push_cancel(&mut self.ring.lock(), poll);
         }
-        cancels
+        is_asked
     }
 }
 

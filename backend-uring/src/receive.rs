@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 
 use io_uring::squeue::{Entry, Flags};
 use io_uring::{cqueue, opcode, types};
+use transport_core::Chunk;
 use transport_core::reactor::Token;
-use transport_core::{Chunk, ReadCursor};
 
 use crate::buffers::{GROUP, Giving};
 use crate::operation::Operation;
@@ -117,30 +117,26 @@ impl RingSource {
         Poll::Pending
     }
 
-    /// A borrowed read after owned receives: first what was received, then the receive must be
-    /// over. `true` if the read is done with that, `false` if it goes on by readiness.
-    pub(crate) fn poll_leave(
+    /// A read by readiness after receives by completion: first what was received, of which `take`
+    /// takes some, or how the stream ended; then the receive must be over, and the answer is
+    /// `None`.
+    pub(crate) fn poll_leave<T>(
         &self,
         cx: &mut Context<'_>,
-        into: &mut ReadCursor<'_>,
-    ) -> Poll<io::Result<bool>> {
-        let Some(token) = self.existing_slot() else { return Poll::Ready(Ok(false)) };
+        take: impl FnOnce(&mut Received) -> Option<T>,
+        at_end: T,
+    ) -> Poll<io::Result<Option<T>>> {
+        let Some(token) = self.existing_slot() else { return Poll::Ready(Ok(None)) };
         let _old_waker;
-        let mut emptied = None;
         let mut state = self.ring.lock();
-        let Some(slot) = state.slots.get(token) else { return Poll::Ready(Ok(false)) };
+        let Some(slot) = state.slots.get(token) else { return Poll::Ready(Ok(None)) };
         let cancels = slot.receive.begin_cancel();
-        let answer = if let Some(chunk) = slot.receive.received.first() {
-            let copied = into.put(chunk);
-            chunk.advance(copied);
-            if chunk.is_empty() {
-                emptied = slot.receive.received.pop();
-            }
-            Poll::Ready(Ok(true))
+        let answer = if let Some(taken) = take(&mut slot.receive.received) {
+            Poll::Ready(Ok(Some(taken)))
         } else if let Some(end) = slot.receive.take_end() {
-            Poll::Ready(end.map(|()| true))
+            Poll::Ready(end.map(|()| Some(at_end)))
         } else if slot.receive.is_idle() {
-            Poll::Ready(Ok(false))
+            Poll::Ready(Ok(None))
         } else {
             _old_waker = slot.receive.register(cx.waker());
             Poll::Pending
@@ -149,7 +145,6 @@ impl RingSource {
             self.ring.push_cancel(&mut state, Operation::Receive(token));
         }
         drop(state);
-        drop(emptied);
         if cancels {
             self.ring.nudge();
         }

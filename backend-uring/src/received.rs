@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use transport_core::Chunk;
+use transport_core::{Chunk, ReadCursor};
 
 /// A queue that allocates with its second element, and keeps that memory.
 #[derive(Default)]
@@ -31,8 +31,16 @@ impl Received {
         }
     }
 
-    pub(crate) fn first(&mut self) -> Option<&mut Chunk> {
-        self.first.as_mut()
+    /// Copies from the oldest as much as fits; `None` if there is none.
+    pub(crate) fn copy_to(&mut self, into: &mut ReadCursor<'_>) -> Option<()> {
+        let first = self.first.as_mut()?;
+        let copied = into.put(first);
+        first.advance(copied);
+        if first.is_empty() {
+            // The ring's, or a copy: nothing foreign runs with it.
+            drop(self.pop());
+        }
+        Some(())
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -16,6 +16,7 @@ use crate::buffers::Buffers;
 use crate::doubt::Doubts;
 use crate::operation::Operation;
 use crate::owned::Slots;
+use crate::quiet::Quiet;
 use crate::setup;
 
 /// A ring, and what hangs on it. It ends with its driver; what outlives that gets errors.
@@ -39,10 +40,14 @@ pub(crate) struct Ring {
 /// What the lock guards: the submission queue's end, and the owned path.
 #[derive(Default)]
 pub(crate) struct State {
+    /// How many entries were ever queued.
+    pub(crate) queued: u64,
     /// What found no room in the submission queue; it goes first.
     overflow: VecDeque<Entry>,
     /// The owned path's connections.
     pub(crate) slots: Slots,
+    /// Their sends of which the kernel reports only failures.
+    pub(crate) quiet: Quiet,
 }
 
 impl Ring {
@@ -86,6 +91,7 @@ impl Ring {
         if !state.overflow.is_empty() || !self.try_push(&entry) {
             state.overflow.push_back(entry);
         }
+        state.queued += 1;
     }
 
     /// Queues the cancellation of an operation, which then reports for itself.
@@ -111,8 +117,9 @@ impl Ring {
         self.push(&mut self.lock(), Operation::Unpark, entry);
     }
 
-    /// Moves what found no room into the queue, and answers how many entries are there, and
-    /// whether some still found none.
+    /// Moves what found no room into the queue. Answers how many entries are there, and whether
+    /// their completions will not be all that is waited for: some entries still found no room, or
+    /// somebody waits for a send that reports nothing.
     pub(crate) fn flush(&self) -> (u32, bool) {
         let mut state = self.lock();
         while let Some(entry) = state.overflow.front() {
@@ -123,7 +130,18 @@ impl Ring {
         }
         // SAFETY: the lock is held, so nobody else touches the submission queue's end.
         let queued = unsafe { self.io.submission_shared() }.len();
-        (queued as u32, !state.overflow.is_empty())
+        (queued as u32, !state.overflow.is_empty() || state.quiet.is_awaited())
+    }
+
+    /// How many of the entries that were ever queued the kernel has taken, and told all that there
+    /// is to tell of them. (None, as far as is known, while completions that overflowed are to come.)
+    pub(crate) fn submitted(&self, state: &State) -> u64 {
+        // SAFETY: the lock is held, so nobody else touches the submission queue's end.
+        let submissions = unsafe { self.io.submission_shared() };
+        match submissions.cq_overflow() {
+            true => 0,
+            false => state.queued - (submissions.len() + state.overflow.len()) as u64,
+        }
     }
 
     /// Whether an `enter` would bring more: entries that wait to be submitted, or completions that

@@ -1,21 +1,23 @@
 //! Owned sends: the ring sends a chunk in place, one at a time on each connection.
 //!
-//! One in flight, because two could overtake each other; `MSG_WAITALL`, so that the kernel itself
-//! finishes a send that found the queue full. What was taken is sent also when the handle is gone:
-//! the slot keeps the descriptor open until then (rule S7).
+//! One in flight, because two could overtake each other. It is first tried without waiting, and
+//! reports only if it could not send everything ([`crate::quiet`]); then with `MSG_WAITALL`, so that
+//! the kernel itself finishes it when there is room. What was taken is sent also when the handle is
+//! gone: the slot keeps the descriptor open until then (rule S7).
 
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::task::{Context, Poll, Waker};
 
-use io_uring::squeue::Entry;
+use io_uring::squeue::{Entry, Flags};
 use io_uring::{opcode, types};
 use transport_core::reactor::Token;
 use transport_core::{Chunk, socket};
 
 use crate::buffers::Giving;
 use crate::operation::Operation;
+use crate::owned::{Reaped, Slot};
 use crate::reactor::RingSource;
 use crate::ring::{Ring, State};
 
@@ -27,6 +29,8 @@ const MOST: usize = 1 << 30;
 pub(crate) struct Send {
     /// What the kernel reads.
     in_flight: Option<Chunk>,
+    /// The place in the queue of a send that reports only its failure.
+    quiet: Option<u64>,
     /// What an earlier send came to, if it failed and nobody was told.
     failed: Option<i32>,
     waker: Option<Waker>,
@@ -57,10 +61,11 @@ impl Send {
     }
 }
 
-fn entry(fd: BorrowedFd<'_>, chunk: &Chunk) -> Entry {
+/// A send of the whole chunk. With `flags` of `MSG_DONTWAIT` it fails unless that is possible now.
+fn entry(fd: BorrowedFd<'_>, chunk: &Chunk, flags: i32) -> Entry {
     let length = chunk.len().min(MOST) as u32;
     opcode::Send::new(types::Fd(fd.as_raw_fd()), chunk.as_ptr(), length)
-        .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+        .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL | flags)
         .build()
 }
 
@@ -73,18 +78,30 @@ impl RingSource {
     ) -> Poll<io::Result<usize>> {
         let _old_waker;
         let mut state = self.ring.lock();
+        let place = state.queued;
         let (token, slot) = self.slot(&mut state)?;
         if slot.send.is_in_flight() {
             _old_waker = register(&mut slot.send, cx.waker());
+            state.quiet.wait();
+            drop(state);
+            self.ring.nudge();
             return Poll::Pending;
         }
         if let Some(e) = slot.send.take_failure() {
             return Poll::Ready(Err(e));
         }
         let length = chunk.len();
-        let entry = entry(slot.fd(), chunk);
+        let is_quiet = length <= MOST;
+        let entry = match is_quiet {
+            true => entry(slot.fd(), chunk, libc::MSG_DONTWAIT).flags(Flags::SKIP_SUCCESS),
+            false => entry(slot.fd(), chunk, 0),
+        };
         slot.send.in_flight = Some(std::mem::take(chunk));
+        slot.send.quiet = is_quiet.then_some(place);
         self.ring.push(&mut state, Operation::Send(token), entry);
+        if is_quiet {
+            state.quiet.push(place, token);
+        }
         drop(state);
         self.ring.nudge();
         Poll::Ready(Ok(length))
@@ -101,6 +118,9 @@ impl RingSource {
         let Some(slot) = state.slots.get(token) else { return Poll::Ready(Ok(())) };
         if slot.send.is_in_flight() {
             _old_waker = register(&mut slot.send, cx.waker());
+            state.quiet.wait();
+            drop(state);
+            self.ring.nudge();
             return Poll::Pending;
         }
         Poll::Ready(slot.send.take_failure().map_or(Ok(()), Err))
@@ -114,10 +134,13 @@ impl RingSource {
         match state.slots.get(token) {
             Some(slot) if slot.send.is_in_flight() => {
                 slot.send.then_shut_down = true;
-                true
+                state.quiet.wait();
             }
-            _ => false,
+            _ => return false,
         }
+        drop(state);
+        self.ring.nudge();
+        true
     }
 }
 
@@ -129,56 +152,74 @@ fn register(send: &mut Send, waker: &Waker) -> Option<Waker> {
 }
 
 impl Ring {
-    /// Notes what a send came to. Answers the chunk when it is done with, to be dropped outside
-    /// the lock.
+    /// Notes what a send reported: that it took everything, or how it failed.
     pub(crate) fn complete_send(
         &self,
         state: &mut State,
         giving: &mut Giving<'_>,
         token: Token,
         result: i32,
-        woken: &mut Vec<Waker>,
-    ) -> Option<Chunk> {
+        reaped: &mut Reaped,
+    ) {
         let is_ending = state.slots.is_ending();
-        let slot = state.slots.get(token)?;
-        let chunk = slot.send.in_flight.as_mut()?;
+        let Some(slot) = state.slots.get(token) else { return };
+        let Some(chunk) = slot.send.in_flight.as_mut() else { return };
+        slot.send.quiet = None;
         let failed = match usize::try_from(result) {
             Ok(sent) if sent < chunk.len() => {
                 // Not all of it, so this drops no memory under the lock.
                 chunk.advance(sent);
                 if !is_ending {
-                    self.submit_send(state, token);
-                    return None;
+                    return self.submit_send(state, token);
                 }
                 Some(libc::ECANCELED)
             }
             Ok(_) => None,
             Err(_) if !is_ending && matches!(-result, libc::EINTR | libc::EAGAIN) => {
-                self.submit_send(state, token);
-                return None;
+                return self.submit_send(state, token);
             }
             Err(_) => Some(-result),
         };
         slot.send.failed = failed;
+        self.finish_send(slot, giving, reaped);
+    }
+
+    /// Concludes that a quiet send, which was submitted, took everything, unless it reported.
+    pub(crate) fn conclude_send(
+        &self,
+        state: &mut State,
+        giving: &mut Giving<'_>,
+        (place, token): (u64, Token),
+        reaped: &mut Reaped,
+    ) {
+        let slot = state.slots.get(token).filter(|slot| slot.send.quiet == Some(place));
+        let Some(slot) = slot else { return };
+        slot.send.quiet = None;
+        self.finish_send(slot, giving, reaped);
+        reaped.over.extend(state.slots.remove_if_over(token));
+    }
+
+    /// The send of this slot is over, however it ended.
+    fn finish_send(&self, slot: &mut Slot, giving: &mut Giving<'_>, reaped: &mut Reaped) {
         if slot.send.then_shut_down {
             // Nobody is left to tell.
             _ = socket::shutdown(slot.fd(), Shutdown::Write);
         }
-        woken.extend(slot.send.waker.take());
+        reaped.woken.extend(slot.send.waker.take());
         let own = slot.send.in_flight.as_mut().and_then(|chunk| chunk.take_back(&self.buffers));
         if let Some(buffer) = own {
             // The kernel's again: nothing to drop, so nothing to move.
             giving.put(buffer as u16);
             slot.send.in_flight = None;
         }
-        slot.send.in_flight.take()
+        reaped.sent.extend(slot.send.in_flight.take());
     }
 
     /// Queues what the slot has to send.
     fn submit_send(&self, state: &mut State, token: Token) {
         let Some(slot) = state.slots.get(token) else { return };
         let Some(chunk) = &slot.send.in_flight else { return };
-        let entry = entry(slot.fd(), chunk);
+        let entry = entry(slot.fd(), chunk, 0);
         self.push(state, Operation::Send(token), entry);
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use transport_core::unparker::Parker;
 use transport_core::{
     Availability, Backend, Cause, Driver, Error, Interest, Progress, Reactor, Readiness, Result,
-    Settings, Source as _, Timers, Unparker,
+    Settings, SharedFd, Source as _, Timers, Unparker,
 };
 use unix_transport::embed::hosted::tokio::TokioReactor;
 
@@ -71,7 +71,7 @@ impl TokioDriver {
         let runtime = builder.build()?;
         let reactor = TokioReactor::new(runtime.handle().clone());
         let parker = Parker::new()?;
-        let event = reactor.register(Arc::new(parker.as_fd().try_clone_to_owned()?))?;
+        let event = reactor.register(SharedFd::new(parker.as_fd().try_clone_to_owned()?))?;
         let timers = Timers::new(parker.unparker());
         Ok((Readiness::new(reactor), TokioDriver { runtime, slept, parker, event, timers }))
     }

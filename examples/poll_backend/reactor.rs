@@ -47,7 +47,7 @@ impl Reactor for PollReactor {
     type Sleep = Sleep;
 
     fn register(&self, fd: SharedFd) -> io::Result<PollSource> {
-        let (token, readiness) = self.registry.insert(Arc::clone(&fd))?;
+        let (token, readiness) = self.registry.insert(SharedFd::clone(&fd))?;
         Ok(PollSource { fd, readiness, token, reactor: self.clone() })
     }
     fn sleep(&self, until: Instant) -> Sleep {
@@ -111,7 +111,7 @@ impl Driver for PollDriver {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::POLLIN, readiness.is_awaited(Interest::Read));
             flags.set(PollFlags::POLLOUT, readiness.is_awaited(Interest::Write));
-            sources.push((token, Arc::clone(fd), flags));
+            sources.push((token, SharedFd::clone(fd), flags));
         });
         // Without flags the kernel would still tell of a hangup, again and again.
         sources.retain(|(.., flags)| !flags.is_empty());

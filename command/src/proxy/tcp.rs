@@ -5,13 +5,12 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use nix::errno::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 use unix_transport::chunk::Chunk;
-use unix_transport::{Interest, Progress, Reactor, ReadCursor, Source, error, socket};
+use unix_transport::{Interest, Progress, Reactor, ReadCursor, SharedFd, Source, error, socket};
 
 use super::buffer::Buffer;
 
@@ -49,7 +48,7 @@ impl<S: Source> TcpListener<S> {
             socket.listen(backlog)?;
             Ok(socket)
         };
-        let source = reactor.register(Arc::new(first_of(at, bind)?.into()))?;
+        let source = reactor.register(SharedFd::new(first_of(at, bind)?.into()))?;
         Ok(TcpListener { source, draining: false })
     }
 
@@ -102,7 +101,7 @@ impl<S: Source> TcpStream<S> {
         socket.set_tcp_nodelay(true)?;
         // An urgent byte would be lost otherwise.
         socket.set_out_of_band_inline(true)?;
-        Ok(TcpStream { source: reactor.register(Arc::new(fd))? })
+        Ok(TcpStream { source: reactor.register(SharedFd::new(fd))? })
     }
 
     /// Connects to the first of the addresses `to` that answers.

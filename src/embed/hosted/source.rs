@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::task::{Context, Poll, ready};
 
 use transport_core::reactor::Streak;
@@ -59,7 +59,7 @@ impl<W: Watch> HostedSource<W> {
         fd: SharedFd,
         watch: impl FnOnce(SharedFd) -> io::Result<W>,
     ) -> io::Result<Self> {
-        let watch = watch(Arc::new(fd.try_clone()?))?;
+        let watch = watch(SharedFd::new(fd.as_fd().try_clone_to_owned()?))?;
         let watch = Lasting::UntilClosed(RwLock::new(Some(watch)));
         Ok(HostedSource { fd, watch, reading: Streak::default(), writing: Streak::default() })
     }

@@ -6,23 +6,21 @@
 
 mod cached;
 mod registry;
+mod shared_fd;
 mod streak;
 
 pub use cached::{CachedReadiness, Event};
 pub use registry::{Registry, Token};
+pub use shared_fd::{SharedFd, WeakFd};
 pub use streak::Streak;
 
 use std::future::Future;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::closer::Closer;
-
-/// A descriptor that a handle, its reactor's source and operations in flight keep open together.
-pub type SharedFd = Arc<OwnedFd>;
 
 /// Which direction an operation waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

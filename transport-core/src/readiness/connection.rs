@@ -11,7 +11,7 @@ use crate::closer::CloseTarget;
 use crate::duplex::Duplex;
 use crate::error::closed;
 use crate::options::Descriptors;
-use crate::reactor::{Interest, Progress, Reactor, Source};
+use crate::reactor::{Interest, Progress, Reactor, SharedFd, Source};
 use crate::readiness::Context;
 use crate::readiness::read::ReadyReadHalf;
 use crate::readiness::short_reads::{History, ShortReads};
@@ -103,7 +103,7 @@ pub(super) fn connect<R: Reactor>(
     descriptors: Descriptors,
     history: History,
 ) -> io::Result<ReadyConnection<R>> {
-    let source = context.reactor.register(Arc::new(fd))?;
+    let source = context.reactor.register(SharedFd::new(fd))?;
     let shared = Arc::new(Shared {
         source,
         closed: AtomicBool::new(false),

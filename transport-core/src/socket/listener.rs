@@ -23,7 +23,7 @@ use crate::closer::{CloseTarget, Closer};
 use crate::descriptors;
 use crate::error::{Cause, Error, Result, closed};
 use crate::options::{AdoptOptions, Cleanup, Descriptors, ListenOptions};
-use crate::reactor::SharedFd;
+use crate::reactor::{SharedFd, WeakFd};
 use crate::socket::bind::{Bound, bind};
 use crate::socket::file::SocketFile;
 use crate::socket::{Mode, check_unix_stream, prepare_adopted, replace, shutdown, stream};
@@ -44,7 +44,7 @@ pub enum Phase {
 pub struct ListenerState {
     fd: SharedFd,
     /// Other numbers of the same socket, for handles that share it.
-    duplicates: Mutex<Vec<Weak<OwnedFd>>>,
+    duplicates: Mutex<Vec<WeakFd>>,
     address: Address,
     descriptors: Descriptors,
     wakes_one: bool,
@@ -75,7 +75,7 @@ pub trait Watch: Send + Sync + 'static {
 pub fn listen(at: &Address, options: &ListenOptions) -> Result<Arc<ListenerState>> {
     let Bound { fd, file } = bind(at, options)?;
     Ok(Arc::new(ListenerState {
-        fd: Arc::new(fd),
+        fd: SharedFd::new(fd),
         duplicates: Mutex::default(),
         address: at.clone(),
         descriptors: options.descriptors,
@@ -110,7 +110,7 @@ pub fn adopt_listener(fd: OwnedFd, options: &AdoptOptions) -> Result<Arc<Listene
     };
     Ok(Arc::new(ListenerState {
         address: address.unwrap_or(Address::Unnamed),
-        fd: Arc::new(fd),
+        fd: SharedFd::new(fd),
         duplicates: Mutex::default(),
         descriptors: options.descriptors,
         wakes_one: false,
@@ -135,10 +135,10 @@ impl ListenerState {
     /// # Errors
     /// [`closed`]; EMFILE.
     pub fn duplicate(&self) -> io::Result<SharedFd> {
-        let duplicate = Arc::new(self.fd.try_clone()?);
+        let duplicate = SharedFd::new(self.fd.as_fd().try_clone_to_owned()?);
         let mut duplicates = self.duplicates.lock().unwrap_or_else(PoisonError::into_inner);
-        duplicates.retain(|duplicate| duplicate.strong_count() > 0);
-        duplicates.push(Arc::downgrade(&duplicate));
+        duplicates.retain(|duplicate| !duplicate.is_closed());
+        duplicates.push(duplicate.downgrade());
         drop(duplicates);
         // A close before the push did not see it.
         match self.phase() {
@@ -241,7 +241,7 @@ impl CloseTarget for ListenerState {
         // woken now; it refuses new clients already.
         if let Ok(dead) = stream(Mode::NonBlocking) {
             let duplicates = self.duplicates.lock().unwrap_or_else(PoisonError::into_inner);
-            let duplicates: Vec<_> = duplicates.iter().filter_map(Weak::upgrade).collect();
+            let duplicates: Vec<_> = duplicates.iter().filter_map(WeakFd::upgrade).collect();
             for fd in duplicates.iter().chain([&self.fd]) {
                 // Putting one open file in another's place can't fail.
                 _ = replace::replace(fd, &dead);
