@@ -1,8 +1,10 @@
 //! Measuring one cell: its servers started together, loaded in turn, each counted once more under
 //! a tracer, and ended.
 //!
-//! Servers are new for every cell, so that none inherits memory from the one before. A server that
-//! fails is found and left out with its reason; the others are measured.
+//! Servers are new for every cell, so that none inherits memory from the one before, and have several
+//! lives within it: where a process happens to lie in memory can make it several percent faster or
+//! slower for as long as it lives. A server that fails is found and left out with its reason; the
+//! others are measured.
 
 use std::cell::Cell as Flag;
 use std::time::{Duration, Instant};
@@ -19,6 +21,12 @@ use crate::roster::{Member, Program};
 
 /// How long system calls are counted for each server.
 const COUNTING: Duration = Duration::from_millis(100);
+
+/// How often the servers of a cell are started, each time for an equal share of its length.
+const LIVES: usize = 3;
+
+/// With more connections there is one life: opening them takes too long.
+const CONNECTIONS_OF_A_LIFE: usize = 1000;
 
 /// How many threads of a server are traced at most: with 10,000 a server seems to stand still.
 const TRACED_THREADS: usize = 2000;
@@ -141,19 +149,28 @@ impl Bench<'_> {
         plan: Plan,
         advance: &dyn Fn(f64),
     ) -> Result<Vec<ServerResult>> {
-        let mut line_up = self.start(members)?;
         let workloads: Vec<Workload> = members.iter().map(|one| one.workload).collect();
+        let is_large = |workload: &Workload| workload.connections() > CONNECTIONS_OF_A_LIFE;
+        let lives = if workloads.iter().any(is_large) { 1 } else { LIVES };
+        let plan = plan.for_each_life(lives);
         // A step of counting is worth as much as a slice.
         let counting = if self.counts_syscalls { members.len() } else { 0 };
-        let steps = (plan.steps(members.len()) + counting) as f64;
+        let steps = (lives * plan.steps(members.len()) + counting) as f64;
         let done = Flag::new(0.0);
         let step = || {
             done.set(done.get() + 1.0);
             advance(done.get() / steps);
             self.interruption.check()
         };
+        let mut line_up = self.start(members)?;
+        let mut measured = rotation::measure_each(line_up.servers_mut(), &workloads, plan, step)?;
+        for _ in 1..lives {
+            drop(line_up);
+            line_up = self.start(members)?;
+            let later = rotation::measure_each(line_up.servers_mut(), &workloads, plan, step)?;
+            measured.iter_mut().zip(later).for_each(|(all, later)| all.append(later));
+        }
         let servers = line_up.servers_mut();
-        let measured = rotation::measure_each(servers, &workloads, plan, step)?;
         let mut results = Vec::with_capacity(members.len());
         for ((server, workload), measured) in servers.iter_mut().zip(workloads).zip(measured) {
             results.push(ServerResult {

@@ -70,6 +70,14 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// Adds what the same server showed in a later life: its slices and round trips; its memory is
+    /// that of the last life.
+    pub fn append(&mut self, later: Measured) {
+        self.slices.extend(later.slices);
+        self.latencies.add(later.latencies).expect("all histograms have one range");
+        self.memory = later.memory;
+    }
+
     /// One figure of every slice.
     pub fn figures(&self, figure: impl Fn(&Slice) -> f64) -> Vec<f64> {
         self.slices.iter().map(figure).collect()

@@ -46,6 +46,14 @@ impl Plan {
         Plan::of_slices(slice.max(Plan::PER_CONNECTION * connections), total, servers)
     }
 
+    /// The plan for each of so many lives of the servers, which together take no longer than this
+    /// one: every life opens its connections and warms up anew.
+    #[must_use]
+    pub fn for_each_life(self, lives: usize) -> Plan {
+        let share = (self.rotations + self.warm_up + 1) / lives.max(1);
+        Plan { rotations: share.saturating_sub(self.warm_up + 1).max(1), ..self }
+    }
+
     fn of_slices(slice: Duration, total: Duration, servers: usize) -> Plan {
         let rotation = slice.as_secs_f64() * servers.max(1) as f64;
         // Rounds down: the whole must not take longer.
@@ -80,6 +88,14 @@ mod tests {
         assert_eq!(slice(10_000, 60), 200);
         let idle = Workload::Idle { idle: 10_000, active: 16, message_bytes: 64 };
         assert_eq!(Plan::for_workload(idle, Duration::from_secs(60), 10).slice, Plan::SLICE);
+    }
+
+    #[test]
+    fn lives_share_the_time() {
+        let whole = Plan::within(Duration::from_secs(20), 10);
+        let life = whole.for_each_life(3);
+        assert_eq!((whole.steps(10), whole.rotations), (400, 38));
+        assert_eq!((life.steps(10) * 3, life.rotations), (390, 11));
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! A ring loop on which everything completes: a multishot receive for each connection, into
 //! buffers that the kernel takes when data is there, and sends from those same buffers.
+//!
+//! A send is first tried without waiting, and then reports only if it did not take everything: when
+//! the `enter` that submitted it is over, so is the send. The wait does not end for it.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::Path;
 
+use io_uring::squeue::Flags;
 use io_uring::{cqueue, opcode, types};
 use slab::Slab;
 
@@ -28,7 +32,9 @@ struct Connection {
     pieces: VecDeque<Piece>,
     /// How much of the first piece was sent before.
     sent: u32,
-    is_sending: bool,
+    send: Send,
+    /// Its last send found too little room.
+    is_full: bool,
     /// It can't be sent to any more, so nothing that comes matters.
     is_failed: bool,
 }
@@ -52,11 +58,22 @@ enum Receive {
     Over,
 }
 
+/// What is being sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Send {
+    Nothing,
+    /// It reports only its failure.
+    Quiet,
+    Loud,
+}
+
 struct Server<'a> {
     queue: Queue<'a>,
     buffers: Buffers,
     connections: Slab<Connection>,
     starved: Vec<usize>,
+    /// Whose sends report only their failure, since the last wait.
+    quiet: Vec<usize>,
 }
 
 /// Listens at `path`, says so, and serves for ever.
@@ -65,9 +82,12 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
     let queue = Queue::new(listener.as_fd())?;
     let buffers = Buffers::new(&queue)?;
     listens();
-    let mut server = Server { queue, buffers, connections: Slab::new(), starved: Vec::new() };
+    let (connections, starved, quiet) = (Slab::new(), Vec::new(), Vec::new());
+    let mut server = Server { queue, buffers, connections, starved, quiet };
+    let mut submitted = Vec::new();
     loop {
         server.queue.wait()?;
+        std::mem::swap(&mut submitted, &mut server.quiet);
         while let Some(event) = server.queue.next()? {
             let key = match event {
                 Event::Accepted(fd) => server.accepted(fd),
@@ -78,6 +98,13 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
             };
             server.go_on(key)?;
         }
+        for key in submitted.drain(..) {
+            // A connection stays while it sends, so the key is its own.
+            if let Some(length) = server.sent_quietly(key) {
+                server.sent(key, length);
+                server.go_on(key)?;
+            }
+        }
         server.feed_starved()?;
     }
 }
@@ -85,8 +112,8 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
 impl Server<'_> {
     fn accepted(&mut self, fd: OwnedFd) -> usize {
         let (receive, pieces) = (Receive::Idle, VecDeque::new());
-        let (is_sending, is_failed) = (false, false);
-        let connection = Connection { fd, receive, pieces, sent: 0, is_sending, is_failed };
+        let (send, is_full, is_failed) = (Send::Nothing, false, false);
+        let connection = Connection { fd, receive, pieces, sent: 0, send, is_full, is_failed };
         self.connections.insert(connection)
     }
 
@@ -116,10 +143,20 @@ impl Server<'_> {
         key
     }
 
+    /// How much a quiet send that did not fail took: everything.
+    fn sent_quietly(&self, key: usize) -> Option<i32> {
+        let connection = self.connections.get(key).filter(|it| it.send == Send::Quiet)?;
+        // Lossless: a piece is no longer than a buffer.
+        connection.pieces.front().map(|first| (first.length - connection.sent) as i32)
+    }
+
     fn sent(&mut self, key: usize, result: i32) -> usize {
         let connection = &mut self.connections[key];
-        connection.is_sending = false;
-        connection.is_failed = result < 0;
+        let is_refused = connection.send == Send::Quiet && result == -libc::EAGAIN;
+        connection.send = Send::Nothing;
+        connection.is_failed = result < 0 && !is_refused;
+        let left = connection.pieces.front().map_or(0, |first| first.length - connection.sent);
+        connection.is_full = u32::try_from(result).is_ok_and(|sent| sent < left) || is_refused;
         connection.sent += u32::try_from(result).unwrap_or(0);
         while let Some(first) = connection.pieces.front() {
             if first.length > connection.sent && !connection.is_failed {
@@ -136,12 +173,23 @@ impl Server<'_> {
     fn go_on(&mut self, key: usize) -> io::Result<()> {
         let connection = &mut self.connections[key];
         let fd = types::Fd(connection.fd.as_raw_fd());
-        if let Some(first) = connection.pieces.front().filter(|_| !connection.is_sending) {
-            connection.is_sending = true;
+        if let Some(first) = connection.pieces.front().filter(|_| connection.send == Send::Nothing)
+        {
+            // Whoever waits for its end, because something is behind it, must be told of it.
+            let is_last = connection.pieces.len() == 1 && connection.receive != Receive::Over;
+            let is_quiet = is_last && !connection.is_full;
             let rest = self.buffers.start(first.buffer, connection.sent);
-            let entry = opcode::Send::new(fd, rest, first.length - connection.sent)
-                .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL);
-            self.queue.push(SEND, key, entry.build())?;
+            let entry = opcode::Send::new(fd, rest, first.length - connection.sent);
+            let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+            let entry = match is_quiet {
+                true => entry.flags(flags | libc::MSG_DONTWAIT).build().flags(Flags::SKIP_SUCCESS),
+                false => entry.flags(flags).build(),
+            };
+            if is_quiet {
+                self.quiet.push(key);
+            }
+            connection.send = if is_quiet { Send::Quiet } else { Send::Loud };
+            self.queue.push(SEND, key, entry)?;
         }
         let (ahead, is_failed) = (connection.pieces.len(), connection.is_failed);
         match connection.receive {
@@ -157,7 +205,7 @@ impl Server<'_> {
         }
         let is_receiving = matches!(connection.receive, Receive::Armed | Receive::Cancelled);
         let is_over = connection.receive == Receive::Over || is_failed;
-        if is_over && !is_receiving && !connection.is_sending {
+        if is_over && !is_receiving && connection.send == Send::Nothing {
             self.connections.remove(key);
         }
         Ok(())
