@@ -1,4 +1,5 @@
-//! The echo server of one connection, over the traits: any backend, either byte path.
+//! The echo server of one connection, over the traits: any backend, either byte path. That a busy
+//! connection lets the others have their turn is the backends' concern (case 166).
 
 use std::future::poll_fn;
 use std::io;
@@ -10,12 +11,8 @@ use unix_transport::{Connection, ReadCursor};
 use super::ledger::Entry;
 use super::scratch;
 
-/// How many messages a connection may have served in one go before others have their turn.
-const TURN: u32 = 32;
-
 /// Echoes by `recv` and `send`: what was received is sent from the buffer that it lies in.
 pub(super) async fn owned(connection: &mut impl Connection, entry: &mut Entry) -> io::Result<()> {
-    let mut turn = 0;
     loop {
         let chunk = connection.recv().await?;
         if chunk.is_empty() {
@@ -23,10 +20,6 @@ pub(super) async fn owned(connection: &mut impl Connection, entry: &mut Entry) -
         }
         entry.received(chunk.len());
         connection.send_all(chunk).await?;
-        turn += 1;
-        if turn % TURN == 0 {
-            yield_now().await;
-        }
     }
 }
 
@@ -52,7 +45,7 @@ fn poll_borrowed(
     entry: &mut Entry,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
-    for _ in 0..TURN {
+    loop {
         if let Some(waiting) = unwritten {
             while !waiting.range.is_empty() {
                 let bytes = &waiting.buffer[waiting.range.clone()];
@@ -71,19 +64,4 @@ fn poll_borrowed(
         entry.received(received);
         *unwritten = Some(Unwritten { buffer, range: 0..received });
     }
-    cx.waker().wake_by_ref();
-    Poll::Pending
-}
-
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| match yielded {
-        true => Poll::Ready(()),
-        false => {
-            yielded = true;
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    })
-    .await;
 }

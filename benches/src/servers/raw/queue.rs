@@ -99,6 +99,11 @@ impl Queue<'_> {
         }
     }
 
+    /// Submits what is queued.
+    pub(super) fn submit(&mut self) -> io::Result<()> {
+        self.io.submit().map(drop)
+    }
+
     /// The next completion that is there.
     pub(super) fn next(&mut self) -> io::Result<Option<Event>> {
         loop {

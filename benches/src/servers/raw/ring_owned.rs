@@ -74,6 +74,8 @@ struct Server<'a> {
     starved: Vec<usize>,
     /// Whose sends report only their failure, since the last wait.
     quiet: Vec<usize>,
+    /// Something is behind one of those, so that their end is waited for.
+    is_awaited: bool,
 }
 
 /// Listens at `path`, says so, and serves for ever.
@@ -83,10 +85,13 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
     let buffers = Buffers::new(&queue)?;
     listens();
     let (connections, starved, quiet) = (Slab::new(), Vec::new(), Vec::new());
-    let mut server = Server { queue, buffers, connections, starved, quiet };
+    let mut server = Server { queue, buffers, connections, starved, quiet, is_awaited: false };
     let mut submitted = Vec::new();
     loop {
-        server.queue.wait()?;
+        match std::mem::take(&mut server.is_awaited) {
+            true => server.queue.submit()?,
+            false => server.queue.wait()?,
+        }
         std::mem::swap(&mut submitted, &mut server.quiet);
         while let Some(event) = server.queue.next()? {
             let key = match event {
@@ -175,9 +180,7 @@ impl Server<'_> {
         let fd = types::Fd(connection.fd.as_raw_fd());
         if let Some(first) = connection.pieces.front().filter(|_| connection.send == Send::Nothing)
         {
-            // Whoever waits for its end, because something is behind it, must be told of it.
-            let is_last = connection.pieces.len() == 1 && connection.receive != Receive::Over;
-            let is_quiet = is_last && !connection.is_full;
+            let is_quiet = !connection.is_full;
             let rest = self.buffers.start(first.buffer, connection.sent);
             let entry = opcode::Send::new(fd, rest, first.length - connection.sent);
             let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
@@ -191,6 +194,8 @@ impl Server<'_> {
             connection.send = if is_quiet { Send::Quiet } else { Send::Loud };
             self.queue.push(SEND, key, entry)?;
         }
+        let is_last = connection.pieces.len() <= 1 && connection.receive != Receive::Over;
+        self.is_awaited |= connection.send == Send::Quiet && !is_last;
         let (ahead, is_failed) = (connection.pieces.len(), connection.is_failed);
         match connection.receive {
             Receive::Armed if is_failed || ahead >= AHEAD => {
