@@ -221,3 +221,45 @@ impl CachedReadiness {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel tells of room only when most of it is free, and a peer that sends may have read.
+    #[test]
+    fn a_writer_without_room_tries_again_when_its_peer_has_sent() {
+        let readiness = CachedReadiness::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut attempts = 0;
+        let mut write = |answer: io::Result<Progress<()>>| {
+            let mut answer = Some(answer);
+            let no_room = || Err(io::ErrorKind::WouldBlock.into());
+            let attempt = || {
+                attempts += 1;
+                answer.take().unwrap_or_else(no_room)
+            };
+            let is_ready = readiness.poll_io(&mut cx, Interest::Write, attempt, || {}).is_ready();
+            (is_ready, std::mem::take(&mut attempts))
+        };
+        let full = || Err(io::ErrorKind::WouldBlock.into());
+        assert_eq!(write(full()), (false, 1));
+        assert_eq!(write(full()), (false, 0), "nothing has happened");
+        let mut woken = Vec::new();
+        readiness.note(Event { read: true, ..Event::default() }, &mut woken);
+        assert_eq!(woken.len(), 1, "who waits for room is woken");
+        assert_eq!(write(full()), (false, 1), "once");
+        assert_eq!(write(full()), (false, 0));
+        readiness.note(Event { read: true, ..Event::default() }, &mut woken);
+        assert_eq!(write(Ok(Progress::Done(()))), (true, 1));
+    }
+
+    #[test]
+    fn a_count_that_wraps_round_does_not_look_spent() {
+        let direction = Direction::default();
+        direction.spent.store(u32::MAX, Ordering::Relaxed);
+        direction.events.store(u32::MAX - 1, Ordering::Relaxed);
+        direction.note(false, &mut Vec::new());
+        assert!(direction.is_ready(direction.events.load(Ordering::Relaxed)));
+    }
+}
