@@ -23,13 +23,20 @@ fn is_available() -> bool {
     availability.is_yes()
 }
 
+/// How long anything may take before its test fails.
+const LIMIT: Duration = Duration::from_secs(10);
+
 /// A connection of this transport, and its peer as the standard library has it.
 fn connected<T: Transport>(transport: &T) -> (T::Connection, UnixStream) {
     let (ours, peer) = UnixStream::pair().expect("two descriptors");
     ours.set_nonblocking(true).expect("a socket can be non-blocking");
-    peer.set_read_timeout(Some(Duration::from_secs(10))).expect("not zero");
+    peer.set_read_timeout(Some(LIMIT)).expect("not zero");
+    peer.set_write_timeout(Some(LIMIT)).expect("not zero");
     let ours = transport.adopt_connection(ours.into(), &AdoptOptions::new());
-    (ours.expect("a stream"), peer)
+    let mut ours = ours.expect("a stream");
+    ours.set_read_deadline(Some(Instant::now() + LIMIT));
+    ours.set_write_deadline(Some(Instant::now() + LIMIT));
+    (ours, peer)
 }
 
 /// An answer alone ends no wait, so that a question costs one system call.
@@ -63,7 +70,7 @@ fn a_send_behind_another_is_not_left_waiting() {
     let mut runtime = Runtime::<Uring>::new(&Settings::default()).expect("io_uring works here");
     let (mut connection, mut peer) = connected(runtime.transport());
     let handle = runtime.handle();
-    let sent = runtime.block_on(handle.timeout(Duration::from_secs(10), async {
+    let sent = runtime.block_on(handle.timeout(LIMIT, async {
         for byte in 0..100 {
             connection.send_all(Chunk::from(vec![byte; 10])).await?;
         }
@@ -86,6 +93,7 @@ fn another_thread_hears_of_its_sends_and_closes() {
         let mut runtime = Runtime::<Uring>::new(&Settings::default()).expect("it works here");
         let (mut waits, ends) = connected(runtime.transport());
         tell.send((runtime.transport().clone(), ends)).expect("the test waits");
+        waits.set_read_deadline(None);
         runtime.block_on(waits.recv()).expect("the end of the stream");
     });
     let (transport, ends) = told.recv().expect("the runtime began");
