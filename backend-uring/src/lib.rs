@@ -1,14 +1,16 @@
-//! Unix domain sockets on io_uring: borrowed I/O is readiness, owned I/O is completion.
+//! Unix domain sockets on io_uring: borrowed I/O is readiness, owned I/O of small pieces completion.
 //!
 //! A borrowed slice is lent for one call, and the kernel would keep it for an unknown time; so
 //! borrowed reads and writes use the ring as a reactor (multishot polls, direct calls), through
 //! core's `Readiness`. Owned `recv` and `send` are completions: the ring receives into its own
-//! buffers and hands them out, and sends what it was given, in place.
+//! buffers and hands them out, and sends what it was given, in place. Large pieces go by readiness
+//! there, too, because one buffer that stays in the cache is worth more than a system call.
 //!
 //! - `setup` makes a ring, `ring` is what everyone shares of it, `driver` waits for it, by
 //!   `enter`;
 //! - `buffers` are the ring's receive buffers, `operation` names what is in flight;
-//! - `reactor` is the borrowed path, `owned` the owned one, `receive` and `send` its two states;
+//! - `reactor` is the borrowed path, `owned` the owned one, `receive` and `send` its two states,
+//!   `quiet` what the kernel does not report, `pieces` what is too large for it;
 //! - `connection`, `listener` and `transport` join the two paths.
 
 mod buffers;
