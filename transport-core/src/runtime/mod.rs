@@ -112,7 +112,9 @@ impl<B: Backend> Runtime<B> {
             {
                 output = Some(ready);
             }
-            executor.run();
+            if output.is_none() {
+                executor.run();
+            }
             // A task that was woken meanwhile keeps the driver from sleeping, not from looking: tasks
             // that wake each other don't keep the others from the kernel's events. And before
             // returning, what the future did last (closing, sending) is submitted.
