@@ -151,15 +151,7 @@ impl fmt::Debug for ParkDriver {
     }
 }
 
-/// What an answer says, in core's words.
+/// What an answer says, in core's words, which are those of `poll(2)`.
 fn said(flags: PollFlags) -> Event {
-    Event {
-        read: flags.contains(PollFlags::POLLIN),
-        write: flags.contains(PollFlags::POLLOUT),
-        // Level-triggered: what a short read left is reported as readable again.
-        read_closed: false,
-        hangup: flags.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL),
-        urgent: false,
-        spent: None,
-    }
+    Event::from_bits_truncate(u32::from(flags.bits().cast_unsigned()))
 }

@@ -8,7 +8,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
+use nix::libc;
+use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use transport_core::reactor::{Event, Token};
 use transport_core::{Cause, Driver, Error, Prepared, Result, Settings, Timers, Unparker};
 
@@ -47,7 +48,7 @@ impl EpollDriver {
         };
         self.has_more = count == self.events.len();
         let events = self.events[..count].iter().filter(|event| event.data() != UNPARK);
-        let events = events.map(|event| (Token::from_bits(event.data()), said(event.events())));
+        let events = events.map(|event| (Token::from_bits(event.data()), said(event)));
         let noted = self.shared.registry.note(events, &mut self.woken);
         self.woken.drain(..).for_each(Waker::wake);
         Ok(noted + self.shared.timers.fire())
@@ -99,16 +100,15 @@ impl fmt::Debug for EpollDriver {
     }
 }
 
-/// What an event says, in core's words.
-fn said(flags: EpollFlags) -> Event {
-    Event {
-        read: flags.contains(EpollFlags::EPOLLIN),
-        write: flags.contains(EpollFlags::EPOLLOUT),
-        read_closed: flags.contains(EpollFlags::EPOLLRDHUP),
-        hangup: flags.intersects(EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR),
-        urgent: flags.contains(EpollFlags::EPOLLPRI),
-        spent: None,
+/// What an event says, in core's words, which are those of `poll(2)`: epoll has the same.
+fn said(event: &EpollEvent) -> Event {
+    const {
+        assert!(libc::EPOLLIN == libc::POLLIN as i32 && libc::EPOLLOUT == libc::POLLOUT as i32);
+        assert!(libc::EPOLLPRI == libc::POLLPRI as i32 && libc::EPOLLERR == libc::POLLERR as i32);
+        assert!(libc::EPOLLHUP == libc::POLLHUP as i32);
+        assert!(libc::EPOLLRDHUP == libc::POLLRDHUP as i32);
     }
+    Event::from_bits_truncate(event.events().bits().cast_unsigned())
 }
 
 /// Epoll counts in milliseconds: rounded up, so that a timer is due when it wakes.

@@ -88,8 +88,7 @@ impl Doubts {
                 Err(errno) => return Err(errno.into()),
             }
             let ready = open.iter().zip(asked).filter(|(_, fd)| fd.any() == Some(true));
-            let readable = Event { read: true, ..Event::default() };
-            events.extend(ready.map(|((token, _), _)| (*token, readable)));
+            events.extend(ready.map(|((token, _), _)| (*token, Event::READ)));
         }
         settling.open.clear();
         Ok(())
@@ -128,7 +127,7 @@ mod tests {
         peer.write_all(b"left").expect("connected");
         assert!(doubts.note(token, &fd, &noted), "it is new again");
         doubts.settle(&mut settling, &mut events).expect("poll works");
-        assert!(events.iter().any(|(told, event)| *told == token && event.read));
+        assert!(events.iter().any(|(told, event)| *told == token && event.contains(Event::READ)));
         let seen = fd.downgrade();
         drop(fd);
         assert!(seen.is_closed(), "nothing else keeps it open");

@@ -13,7 +13,7 @@ use io_uring::cqueue;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use transport_core::reactor::{Event, Token};
-use transport_core::{Driver, Error, Interest, Prepared, Result, Settings, Timers, Unparker};
+use transport_core::{Driver, Error, Prepared, Result, Settings, Timers, Unparker};
 
 use crate::doubt::Settling;
 use crate::operation::Operation;
@@ -81,10 +81,10 @@ impl UringDriver {
             let (result, flags) = (completion.result(), completion.flags());
             match Operation::from_user_data(completion.user_data()) {
                 Operation::PollRead(token) => {
-                    self.events.push((token, polled(result, flags, Interest::Read)));
+                    self.events.push((token, polled(result, flags, Event::READ_SPENT)));
                 }
                 Operation::PollWrite(token) => {
-                    self.events.push((token, polled(result, flags, Interest::Write)));
+                    self.events.push((token, polled(result, flags, Event::WRITE_SPENT)));
                 }
                 operation @ (Operation::Receive(_) | Operation::Send(_)) => {
                     owned += 1;
@@ -319,20 +319,13 @@ impl fmt::Debug for UringDriver {
     }
 }
 
-/// What a poll's completion says, in core's words. A failed poll lets the waiter try.
-fn polled(result: i32, flags: u32, interest: Interest) -> Event {
-    let spent = (!cqueue::more(flags)).then_some(interest);
-    let Ok(events) = u32::try_from(result) else {
-        return Event { read: true, write: true, spent, ..Event::default() };
+/// What a poll's completion says, in core's words, which are those of `poll(2)`. A failed poll lets
+/// the waiter try.
+fn polled(result: i32, flags: u32, spent: Event) -> Event {
+    let said = match u32::try_from(result) {
+        // Of urgent data a poll on the ring knows nothing, and says something (`doubt`).
+        Ok(events) => Event::from_bits_truncate(events) - Event::URGENT,
+        Err(_) => Event::READ | Event::WRITE,
     };
-    let has = |flags: i16| events & flags as u32 != 0;
-    Event {
-        read: has(libc::POLLIN),
-        write: has(libc::POLLOUT),
-        read_closed: has(libc::POLLRDHUP),
-        hangup: has(libc::POLLHUP | libc::POLLERR),
-        // Not to be had from a poll on the ring (`doubt`).
-        urgent: false,
-        spent,
-    }
+    if cqueue::more(flags) { said } else { said | spent }
 }

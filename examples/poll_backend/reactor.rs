@@ -123,10 +123,8 @@ impl Driver for PollDriver {
         answer.or_else(|errno| if errno == Errno::EINTR { Ok(0) } else { Err(errno) })?;
         let answers = sources.iter().zip(&asked[1..]).filter(|(_, fd)| fd.any() == Some(true));
         let events = answers.map(|((token, ..), fd)| {
-            let has = |flags| fd.revents().is_some_and(|answer| answer.intersects(flags));
-            let (read, write) = (has(PollFlags::POLLIN), has(PollFlags::POLLOUT));
-            let hangup = has(PollFlags::POLLHUP | PollFlags::POLLERR);
-            (*token, Event { read, write, hangup, ..Event::default() })
+            let said = fd.revents().map_or(0, |answer| answer.bits().cast_unsigned().into());
+            (*token, Event::from_bits_truncate(said))
         });
         let mut woken = Vec::new();
         registry.note(events, &mut woken);

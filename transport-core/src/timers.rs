@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -18,6 +19,9 @@ pub struct Timers {
 
 struct Shared {
     heap: Mutex<Heap>,
+    /// Whether anything waits in the heap, or did when somebody last looked; written under its
+    /// lock. A driver without timers, which is usual, takes no lock and reads no clock.
+    is_any: AtomicBool,
     unparker: Unparker,
 }
 
@@ -34,7 +38,7 @@ impl Timers {
     /// Timers of a driver that `unparker` wakes when a new timer becomes the first.
     #[must_use]
     pub fn new(unparker: Unparker) -> Timers {
-        Timers { shared: Arc::new(Shared { heap: Mutex::default(), unparker }) }
+        Timers { shared: Arc::new(Shared { heap: Mutex::default(), is_any: AtomicBool::new(false), unparker }) }
     }
 
     /// A future that is ready at `until`. Dropping it takes the timer away.
@@ -45,15 +49,25 @@ impl Timers {
     /// When the first timer is due.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.lock().waiting.first_key_value().map(|((until, _), _)| *until)
+        if !self.are_any() {
+            return None;
+        }
+        let heap = self.lock();
+        let first = heap.waiting.first_key_value().map(|((until, _), _)| *until);
+        if first.is_none() {
+            self.shared.is_any.store(false, Ordering::SeqCst);
+        }
+        first
     }
 
     /// For drivers: wakes all that are due, and answers how many those were.
     pub fn fire(&self) -> usize {
         let mut fired = 0;
+        if !self.are_any() {
+            return fired;
+        }
         loop {
             let mut heap = self.lock();
-            // Reading the clock is left out where there is no timer at all, which is usual.
             let due = match heap.waiting.first_entry() {
                 Some(first) if first.key().0 <= Instant::now() => first.remove(),
                 _ => return fired,
@@ -71,6 +85,12 @@ impl Timers {
         let waiting = std::mem::take(&mut heap.waiting);
         drop(heap);
         waiting.into_values().for_each(Waker::wake);
+    }
+
+    /// Whether anything may wait. In the same order as the parker's state: a driver that falls
+    /// asleep and then sees no timer is seen asleep by whoever adds one.
+    fn are_any(&self) -> bool {
+        self.shared.is_any.load(Ordering::SeqCst)
     }
 
     fn lock(&self) -> MutexGuard<'_, Heap> {
@@ -126,6 +146,7 @@ impl Future for Sleep {
             Some(waker) if waker.will_wake(cx.waker()) => None,
             _ => heap.waiting.insert(key, cx.waker().clone()),
         };
+        this.timers.shared.is_any.store(true, Ordering::SeqCst);
         let first = heap.waiting.first_key_value().is_some_and(|(&first, _)| first == key);
         drop(heap);
         drop(replaced);

@@ -150,9 +150,12 @@ impl Parker {
     }
 
     fn reset(&self) {
-        // On failure there is none.
-        let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
-        _ = self.state.compare_exchange(NOTIFIED, AWAKE, success, failure);
+        // One that is not seen yet keeps the driver awake.
+        if self.state.load(Ordering::Relaxed) == NOTIFIED {
+            // On failure it was consumed meanwhile.
+            let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
+            _ = self.state.compare_exchange(NOTIFIED, AWAKE, success, failure);
+        }
     }
 
     fn unpark(&self) {

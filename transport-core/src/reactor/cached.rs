@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use atomic_waker::AtomicWaker;
+use bitflags::bitflags;
 
 use crate::error::driver_gone;
 use crate::reactor::{Interest, Progress, Streak};
@@ -18,22 +19,37 @@ const UNSURE: u8 = 1;
 /// The driver is gone.
 const ENDED: u8 = 2;
 
-/// What an event says of a descriptor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Event {
-    /// Reading may work (`POLLIN`).
-    pub read: bool,
-    /// Writing may work (`POLLOUT`).
-    pub write: bool,
-    /// The peer shut its writing side down (`POLLRDHUP`).
-    pub read_closed: bool,
-    /// Both are over, or there is an error (`POLLHUP`, `POLLERR`).
-    pub hangup: bool,
-    /// An out-of-band byte is in the queue (`POLLPRI`).
-    pub urgent: bool,
-    /// The request that this answers is over: to be told again, the kernel must be
-    /// [asked](CachedReadiness::ask) again.
-    pub spent: Option<Interest>,
+bitflags! {
+    /// What an event says of a descriptor: the bits of `poll(2)`, so that an answer of the kernel is
+    /// one as it is ([`from_bits_truncate`](Self::from_bits_truncate)), and two more.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Event: u32 {
+        /// Reading may work (`POLLIN`).
+        const READ = libc::POLLIN as u32;
+        /// Writing may work (`POLLOUT`).
+        const WRITE = libc::POLLOUT as u32;
+        /// The peer shut its writing side down (`POLLRDHUP`).
+        const READ_CLOSED = libc::POLLRDHUP as u32;
+        /// Both are over, or there is an error (`POLLHUP`, `POLLERR`, `POLLNVAL`).
+        const HANGUP = (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) as u32;
+        /// An out-of-band byte is in the queue (`POLLPRI`).
+        const URGENT = libc::POLLPRI as u32;
+        /// The request about reading that this answers is over: to be told again, the kernel must
+        /// be [asked](CachedReadiness::ask) again.
+        const READ_SPENT = 1 << 16;
+        /// The same about writing.
+        const WRITE_SPENT = 1 << 17;
+    }
+}
+
+impl Event {
+    /// After any of these a short read does not mean that nothing follows.
+    const UNSURE: Event = Event::READ_CLOSED.union(Event::HANGUP).union(Event::URGENT);
+    /// A read must look.
+    const OF_READS: Event = Event::READ.union(Event::UNSURE).union(Event::READ_SPENT);
+    /// A write must try. (io_uring ends a poll for writing when the peer only shuts its own
+    /// writing down: whoever waits must ask again.)
+    const OF_WRITES: Event = Event::WRITE.union(Event::HANGUP).union(Event::WRITE_SPENT);
 }
 
 /// The readiness of one descriptor, shared by its source and its driver.
@@ -105,20 +121,16 @@ impl CachedReadiness {
     /// For drivers, by one thread at a time ([`Registry::note`](super::Registry::note) sees to
     /// that): notes an event, and puts those whom it concerns into `woken`.
     pub(super) fn note(&self, event: Event, woken: &mut Vec<Waker>) {
-        if event.read_closed || event.hangup || event.urgent {
+        if event.intersects(Event::UNSURE) {
             // Before the events below, so that whoever sees them sees this.
             self.flags.fetch_or(UNSURE, Ordering::Relaxed);
         }
-        // Whoever waits for a request that is over must try, and ask again: io_uring ends a poll
-        // for writing when the peer only shuts its own writing down.
-        let is_spent = |interest| event.spent == Some(interest);
-        let (read_spent, write_spent) = (is_spent(Interest::Read), is_spent(Interest::Write));
-        if event.read || event.read_closed || event.hangup || event.urgent || read_spent {
-            self.reading.note(read_spent, woken);
+        if event.intersects(Event::OF_READS) {
+            self.reading.note(event.contains(Event::READ_SPENT), woken);
         }
-        if event.write || event.hangup || write_spent {
-            self.writing.note(write_spent, woken);
-        } else if event.read && self.is_awaited(Interest::Write) {
+        if event.intersects(Event::OF_WRITES) {
+            self.writing.note(event.contains(Event::WRITE_SPENT), woken);
+        } else if event.contains(Event::READ) && self.is_awaited(Interest::Write) {
             woken.extend(self.writing.waker.take());
         }
     }
@@ -246,11 +258,11 @@ mod tests {
         assert_eq!(write(full()), (false, 1));
         assert_eq!(write(full()), (false, 0), "nothing has happened");
         let mut woken = Vec::new();
-        readiness.note(Event { read: true, ..Event::default() }, &mut woken);
+        readiness.note(Event::READ, &mut woken);
         assert_eq!(woken.len(), 1, "who waits for room is woken");
         assert_eq!(write(full()), (false, 1), "once");
         assert_eq!(write(full()), (false, 0));
-        readiness.note(Event { read: true, ..Event::default() }, &mut woken);
+        readiness.note(Event::READ, &mut woken);
         assert_eq!(write(Ok(Progress::Done(()))), (true, 1));
     }
 

@@ -1,5 +1,6 @@
 //! A handle's deadline for one direction: checked only when an operation would wait.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -9,11 +10,12 @@ use std::time::Instant;
 use crate::error::timed_out;
 use crate::reactor::{Progress, Reactor};
 
-/// When waiting ends, and the timer for it once something waits.
-#[derive(Debug, Default)]
-pub enum Deadline<R: Reactor> {
-    /// Never.
-    #[default]
+/// When waiting ends. Small until it is first set: most never are.
+pub struct Deadline<R: Reactor>(Option<Box<End<R>>>);
+
+/// A deadline that was set once.
+enum End<R: Reactor> {
+    /// It was taken back.
     Never,
     /// Then, and nothing has waited yet.
     At(Instant),
@@ -23,24 +25,35 @@ pub enum Deadline<R: Reactor> {
     Over,
 }
 
+impl<R: Reactor> Default for Deadline<R> {
+    fn default() -> Deadline<R> {
+        Deadline(None)
+    }
+}
+
 impl<R: Reactor> Deadline<R> {
     /// Sets it; `None` is never.
     pub fn set(&mut self, at: Option<Instant>) {
-        *self = at.map_or(Deadline::Never, Deadline::At);
+        match (&mut self.0, at) {
+            (None, None) => {}
+            (None, Some(at)) => self.0 = Some(Box::new(End::At(at))),
+            (Some(end), at) => **end = at.map_or(End::Never, End::At),
+        }
     }
 
     /// To be polled when the operation itself waits: pending until the deadline, and then, for
     /// good, an error of kind `TimedOut` in the operation's own type.
     pub fn poll<T>(&mut self, cx: &mut Context<'_>, reactor: &R) -> Poll<io::Result<T>> {
-        if let Deadline::At(at) = *self {
-            *self = Deadline::Waits(reactor.sleep(at));
+        let Some(end) = &mut self.0 else { return Poll::Pending };
+        if let End::At(at) = **end {
+            **end = End::Waits(reactor.sleep(at));
         }
-        match self {
-            Deadline::Waits(sleep) => ready!(Pin::new(sleep).poll(cx)),
-            Deadline::Never | Deadline::At(_) => return Poll::Pending,
-            Deadline::Over => {}
+        match &mut **end {
+            End::Waits(sleep) => ready!(Pin::new(sleep).poll(cx)),
+            End::Never | End::At(_) => return Poll::Pending,
+            End::Over => {}
         }
-        *self = Deadline::Over;
+        **end = End::Over;
         Poll::Ready(Err(timed_out()))
     }
 
@@ -59,5 +72,11 @@ impl<R: Reactor> Deadline<R> {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => expired,
             Err(e) => Err(e),
         })
+    }
+}
+
+impl<R: Reactor> fmt::Debug for Deadline<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deadline").field("is_set", &self.0.is_some()).finish_non_exhaustive()
     }
 }

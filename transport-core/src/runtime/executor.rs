@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -20,8 +21,6 @@ use crate::unparker::Unparker;
 /// The tasks of one runtime. Dropping it drops them all.
 pub(super) struct Executor {
     shared: Arc<Shared>,
-    /// What runs now; kept for its memory.
-    batch: VecDeque<Runnable>,
 }
 
 /// A woken task.
@@ -34,6 +33,8 @@ pub(super) struct Home(Arc<Shared>);
 
 pub(super) struct Shared {
     queue: Mutex<Queue>,
+    /// Whether anything is in the queue; written under its lock.
+    is_any: AtomicBool,
     /// Every task that is not done, to cancel it at the end.
     tasks: Mutex<Slab<Waker>>,
     unparker: Unparker,
@@ -48,8 +49,8 @@ struct Queue {
 
 impl Executor {
     pub(super) fn new(unparker: Unparker) -> Executor {
-        let shared = Shared { queue: Mutex::default(), tasks: Mutex::default(), unparker };
-        Executor { shared: Arc::new(shared), batch: VecDeque::new() }
+        let (queue, is_any, tasks) = (Mutex::default(), AtomicBool::new(false), Mutex::default());
+        Executor { shared: Arc::new(Shared { queue, is_any, tasks, unparker }) }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -62,18 +63,22 @@ impl Executor {
         Entered { shared: Arc::clone(&self.shared), outer: LOCAL.replace(local) }
     }
 
-    /// Runs every task that is woken now, once. Those that wake meanwhile are the next call's, and
-    /// their waking unparks.
-    pub(super) fn run(&mut self) {
-        // Something is left where a task panicked.
-        let mut take = |woken: &mut VecDeque<Runnable>| match self.batch.is_empty() {
-            true => std::mem::swap(&mut self.batch, woken),
-            false => self.batch.append(woken),
-        };
-        take(&mut lock(&self.shared.queue).woken);
-        LOCAL.with_borrow_mut(|local| take(&mut local.woken));
-        while let Some(task) = self.batch.pop_front() {
-            task.run();
+    /// Runs every task that is woken now, once, on the thread that [entered](Self::enter). Those
+    /// that wake meanwhile are the next call's, and their waking unparks.
+    pub(super) fn run(&self) {
+        if self.shared.is_any.load(Ordering::Acquire) {
+            let mut queue = lock(&self.shared.queue);
+            self.shared.is_any.store(false, Ordering::Relaxed);
+            LOCAL.with_borrow_mut(|local| local.woken.append(&mut queue.woken));
+        }
+        let now = LOCAL.with_borrow(|local| local.woken.len());
+        for _ in 0..now {
+            let next = LOCAL.with_borrow_mut(|local| local.woken.pop_front());
+            next.map(Runnable::run);
+        }
+        // Whoever woke while others were still to be run was not the first.
+        if LOCAL.with_borrow(|local| !local.woken.is_empty()) {
+            self.shared.unparker.unpark();
         }
     }
 }
@@ -81,7 +86,6 @@ impl Executor {
 impl Drop for Executor {
     fn drop(&mut self) {
         lock(&self.shared.queue).ended = true;
-        self.batch.clear();
         // A woken task of a queue that has ended is dropped, with its future.
         let tasks = std::mem::take(&mut *lock(&self.shared.tasks));
         tasks.into_iter().for_each(|(_, waker)| waker.wake());
@@ -119,6 +123,7 @@ impl Shared {
         }
         let is_first = queue.woken.is_empty();
         queue.woken.push_back(task);
+        self.is_any.store(true, Ordering::Release);
         drop(queue);
         if is_first {
             self.unparker.unpark();
@@ -176,7 +181,10 @@ impl Drop for Entered {
     fn drop(&mut self) {
         let outer = std::mem::replace(&mut self.outer, Local::NONE);
         let mut left = LOCAL.replace(outer).woken;
-        lock(&self.shared.queue).woken.append(&mut left);
+        if !left.is_empty() {
+            lock(&self.shared.queue).woken.append(&mut left);
+            self.shared.is_any.store(true, Ordering::Release);
+        }
     }
 }
 

@@ -107,7 +107,8 @@ impl<B: Backend> Runtime<B> {
         loop {
             // Every wake before this is seen below; one after it keeps the driver awake.
             unparker.reset();
-            if root.is_woken.swap(false, Ordering::AcqRel)
+            if root.is_woken.load(Ordering::Relaxed)
+                && root.is_woken.swap(false, Ordering::AcqRel)
                 && let Poll::Ready(ready) = future.as_mut().poll(&mut Context::from_waker(&waker))
             {
                 output = Some(ready);

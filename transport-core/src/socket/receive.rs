@@ -13,6 +13,7 @@ use crate::cursor::ReadCursor;
 ///
 /// # Errors
 /// Those of `recv(2)`.
+#[inline]
 pub fn receive(fd: BorrowedFd<'_>, into: &mut ReadCursor<'_>) -> io::Result<usize> {
     // SAFETY: `recv` only writes what the kernel gave it, which is initialised.
     let room = unsafe { into.unfilled() };
