@@ -196,7 +196,7 @@ impl Ring {
         let Some(slot) = slot else { return };
         slot.send.quiet = None;
         self.finish_send(slot, giving, reaped);
-        reaped.over.extend(state.slots.remove_if_over(token));
+        state.slots.remove_if_over(token, &mut reaped.over);
     }
 
     /// The send of this slot is over, however it ended.
@@ -211,8 +211,9 @@ impl Ring {
             // The kernel's again: nothing to drop, so nothing to move.
             giving.put(buffer as u16);
             slot.send.in_flight = None;
+        } else if let Some(foreign) = slot.send.in_flight.take() {
+            reaped.sent.push(foreign);
         }
-        reaped.sent.extend(slot.send.in_flight.take());
     }
 
     /// Queues what the slot has to send.
