@@ -38,7 +38,13 @@ impl Timers {
     /// Timers of a driver that `unparker` wakes when a new timer becomes the first.
     #[must_use]
     pub fn new(unparker: Unparker) -> Timers {
-        Timers { shared: Arc::new(Shared { heap: Mutex::default(), is_any: AtomicBool::new(false), unparker }) }
+        Timers {
+            shared: Arc::new(Shared {
+                heap: Mutex::default(),
+                is_any: AtomicBool::new(false),
+                unparker,
+            }),
+        }
     }
 
     /// A future that is ready at `until`. Dropping it takes the timer away.

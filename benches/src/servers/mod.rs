@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     NestedUring,
     /// An epoll loop without tasks.
     RawEpoll,
+    /// The epoll loop with a task for each connection: what futures cost, and nothing else.
+    RawEpollTasks,
     /// A ring loop: multishot receives into provided buffers, sends from those.
     RawRingOwned,
     /// A ring loop: multishot polls, direct calls.
@@ -60,7 +62,7 @@ impl Kind {
     /// Whether it works here.
     pub(crate) fn availability(self) -> Availability {
         match self {
-            Kind::HostedTokio | Kind::RawEpoll | Kind::RawBlocking => {
+            Kind::HostedTokio | Kind::RawEpoll | Kind::RawEpollTasks | Kind::RawBlocking => {
                 Availability::Yes(String::new())
             }
             Kind::Epoll | Kind::EpollOwned | Kind::EpollSpin => Epoll::probe(),
@@ -103,6 +105,7 @@ pub(crate) fn run(kind: Kind, parent: u32, path: &Path) -> Result<()> {
         Kind::HostedTokio => serve_other(kind, path, parent, in_tokio::hosted),
         Kind::NestedUring => serve_other(kind, path, parent, in_tokio::nested),
         Kind::RawEpoll => serve_other(kind, path, parent, raw::epoll),
+        Kind::RawEpollTasks => serve_other(kind, path, parent, raw::epoll_tasks),
         Kind::RawRingOwned => serve_other(kind, path, parent, raw::ring_owned),
         Kind::RawRingBorrowed => serve_other(kind, path, parent, raw::ring_borrowed),
         Kind::RawRing => serve_other(kind, path, parent, raw::ring),

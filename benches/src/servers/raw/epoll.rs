@@ -17,14 +17,14 @@ use super::listener;
 use super::ready::{Buffers, Connection, Next};
 
 /// How many events are taken at once. From 16 to 1,024 it makes no difference.
-const EVENTS: usize = 256;
+pub(super) const EVENTS: usize = 256;
 
 /// The listener's token; connections have their slab's keys.
-const LISTENER: u64 = u64::MAX;
+pub(super) const LISTENER: u64 = u64::MAX;
 
-const DATA: EpollFlags =
+pub(super) const DATA: EpollFlags =
     EpollFlags::EPOLLIN.union(EpollFlags::EPOLLRDHUP).union(EpollFlags::EPOLLET);
-const HUNG_UP: EpollFlags =
+pub(super) const HUNG_UP: EpollFlags =
     EpollFlags::EPOLLRDHUP.union(EpollFlags::EPOLLHUP).union(EpollFlags::EPOLLERR);
 
 /// A connection, and whether its room is watched.

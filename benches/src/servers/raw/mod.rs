@@ -1,5 +1,6 @@
 //! Echo servers written directly on system calls, without a task, a trait or a waker between them
-//! and the kernel: the limit that a backend is measured against.
+//! and the kernel: the limit that a backend is measured against. ([`epoll_tasks()`] has tasks and
+//! wakers, and nothing else: the limit of what runs futures.)
 //!
 //! Each is the fastest that could be found for its technique. They stop only with their process,
 //! and an error that is not one connection's ends them.
@@ -7,6 +8,7 @@
 mod blocking;
 mod buffers;
 mod epoll;
+mod epoll_tasks;
 mod queue;
 mod ready;
 mod ring;
@@ -15,6 +17,7 @@ mod ring_owned;
 
 pub(super) use blocking::serve as blocking;
 pub(super) use epoll::serve as epoll;
+pub(super) use epoll_tasks::serve as epoll_tasks;
 pub(super) use queue::probe as probe_ring;
 pub(super) use ring::serve as ring;
 pub(super) use ring_borrowed::serve as ring_borrowed;
