@@ -51,17 +51,30 @@ fn poll_borrowed(
                 let bytes = &waiting.buffer[waiting.range.clone()];
                 waiting.range.start += ready!(connection.poll_write(cx, bytes))?;
             }
+            unwritten.take().into_iter().for_each(|written| scratch::give(written.buffer));
         }
-        let mut buffer = unwritten.take().map_or_else(scratch::take, |written| written.buffer);
-        let mut cursor = ReadCursor::new(&mut buffer);
-        let read = connection.poll_read(cx, &mut cursor);
-        let received = cursor.filled_len();
-        if received == 0 {
-            // Nothing to read now, the end of the stream, or an error.
-            scratch::give(buffer);
-            return read;
+        let end = scratch::lend(|buffer| {
+            let mut cursor = ReadCursor::new(buffer);
+            let read = connection.poll_read(cx, &mut cursor);
+            let received = cursor.filled_len();
+            if received == 0 {
+                // Nothing to read now, the end of the stream, or an error.
+                return Some(read);
+            }
+            entry.received(received);
+            let written = match connection.poll_write(cx, &buffer[..received]) {
+                Poll::Ready(Ok(written)) => written,
+                Poll::Ready(Err(e)) => return Some(Poll::Ready(Err(e))),
+                Poll::Pending => 0,
+            };
+            if written < received {
+                let buffer = std::mem::replace(buffer, scratch::take());
+                *unwritten = Some(Unwritten { buffer, range: written..received });
+            }
+            None
+        });
+        if let Some(end) = end {
+            return end;
         }
-        entry.received(received);
-        *unwritten = Some(Unwritten { buffer, range: 0..received });
     }
 }

@@ -10,10 +10,17 @@ const SIZE: usize = 64 * 1024;
 const KEPT: usize = 16;
 
 thread_local! {
+    static LENT: RefCell<Option<Box<[u8]>>> = const { RefCell::new(None) };
     static SPARE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer, with anything in it. The one that was used last: it is in the cache.
+/// Calls `with` with a buffer, with anything in it: the one that was used last, which is in the
+/// cache. A [`take`] meanwhile takes another.
+pub(crate) fn lend<T>(with: impl FnOnce(&mut Box<[u8]>) -> T) -> T {
+    LENT.with_borrow_mut(|buffer| with(buffer.get_or_insert_with(take)))
+}
+
+/// A buffer, with anything in it.
 pub(crate) fn take() -> Box<[u8]> {
     let spare = SPARE.with_borrow_mut(Vec::pop);
     spare.unwrap_or_else(|| vec![0; SIZE].into_boxed_slice())

@@ -36,11 +36,10 @@ fn poll_read(
     entry: &mut Entry,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<bool>> {
-    let mut buffer = scratch::take();
-    let mut cursor = ReadCursor::new(&mut buffer);
-    let read = connection.poll_read(cx, &mut cursor);
-    let received = cursor.filled_len();
-    scratch::give(buffer);
+    let (read, received) = scratch::lend(|buffer| {
+        let mut cursor = ReadCursor::new(buffer);
+        (connection.poll_read(cx, &mut cursor), cursor.filled_len())
+    });
     if received > 0 {
         entry.received(received);
     }

@@ -109,7 +109,14 @@ impl Direction {
         // look spent.
         let skips = next == self.spent.load(Ordering::Relaxed);
         self.events.store(next.wrapping_add(u32::from(skips)), Ordering::Release);
-        woken.extend(self.waker.take());
+        self.wake_into(woken);
+    }
+
+    /// Leaves it to the caller to wake whoever waits.
+    fn wake_into(&self, woken: &mut Vec<Waker>) {
+        if let Some(waker) = self.waker.take() {
+            woken.push(waker);
+        }
     }
 
     fn is_ready(&self, seen: u32) -> bool {
@@ -120,6 +127,7 @@ impl Direction {
 impl CachedReadiness {
     /// For drivers, by one thread at a time ([`Registry::note`](super::Registry::note) sees to
     /// that): notes an event, and puts those whom it concerns into `woken`.
+    #[inline]
     pub(super) fn note(&self, event: Event, woken: &mut Vec<Waker>) {
         if event.intersects(Event::UNSURE) {
             // Before the events below, so that whoever sees them sees this.
@@ -131,7 +139,7 @@ impl CachedReadiness {
         if event.intersects(Event::OF_WRITES) {
             self.writing.note(event.contains(Event::WRITE_SPENT), woken);
         } else if event.contains(Event::READ) && self.is_awaited(Interest::Write) {
-            woken.extend(self.writing.waker.take());
+            self.writing.wake_into(woken);
         }
     }
 

@@ -133,26 +133,12 @@ impl Shared {
 
 /// Queues a woken task.
 fn schedule(task: Runnable) {
-    if let Some(task) = schedule_here(task) {
-        Arc::clone(&task.metadata().0).push(task);
-    }
-}
-
-/// Gives the task back if this is not the thread that runs it.
-fn schedule_here(task: Runnable) -> Option<Runnable> {
     let mut task = Some(task);
     // An error means that the thread is ending, and runs nothing any more.
-    _ = LOCAL.try_with(|local| {
-        let mut local = local.borrow_mut();
-        let home = task.as_ref().map(Runnable::metadata);
-        if let Some(Home(shared)) = home.filter(|home| Arc::as_ptr(&home.0) == local.of) {
-            if local.woken.is_empty() {
-                shared.unparker.unpark();
-            }
-            local.woken.extend(task.take());
-        }
-    });
-    task
+    _ = LOCAL.try_with(|local| local.borrow_mut().take_own(&mut task));
+    if let Some(task) = task {
+        Arc::clone(&task.metadata().0).push(task);
+    }
 }
 
 thread_local! {
@@ -168,6 +154,16 @@ struct Local {
 
 impl Local {
     const NONE: Local = Local { of: std::ptr::null(), woken: VecDeque::new() };
+
+    /// Queues the task if it is of the runtime that runs here.
+    fn take_own(&mut self, task: &mut Option<Runnable>) {
+        if let Some(own) = task.take_if(|task| Arc::as_ptr(&task.metadata().0) == self.of) {
+            if self.woken.is_empty() {
+                own.metadata().0.unparker.unpark();
+            }
+            self.woken.push_back(own);
+        }
+    }
 }
 
 /// Ends [`Executor::enter`] when dropped: what is still to run can then be run on any thread.
