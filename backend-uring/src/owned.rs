@@ -88,9 +88,9 @@ impl Slots {
 
     /// Takes the slot out, into `over`, if nothing is left to do for it. (Answering it would move
     /// two hundred bytes with every completion.)
-    pub(crate) fn remove_if_over(&mut self, token: Token, over: &mut impl Extend<Slot>) {
+    pub(crate) fn remove_if_over(&mut self, token: Token, over: &mut Vec<Slot>) {
         if self.get(token).is_some_and(|slot| slot.is_over()) {
-            over.extend([self.slots.remove(token.place())]);
+            over.push(self.slots.remove(token.place()));
         }
     }
 

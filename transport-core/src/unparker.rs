@@ -40,7 +40,8 @@ impl Unparker {
     }
 
     /// [`nudge`](Self::nudge) for changes that were made under a lock which the driver takes
-    /// between falling asleep and waiting: it sees them, or is seen asleep here, without a fence.
+    /// between falling asleep and waiting, or in the one order of `SeqCst`: it sees them, or is seen
+    /// asleep here, without a fence.
     pub fn nudge_after_lock(&self) {
         self.parker.nudge_after_lock();
     }

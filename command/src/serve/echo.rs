@@ -51,30 +51,28 @@ fn poll_borrowed(
                 let bytes = &waiting.buffer[waiting.range.clone()];
                 waiting.range.start += ready!(connection.poll_write(cx, bytes))?;
             }
-            unwritten.take().into_iter().for_each(|written| scratch::give(written.buffer));
         }
-        let end = scratch::lend(|buffer| {
+        if let Some(written) = unwritten.take() {
+            scratch::give(written.buffer);
+        }
+        let goes_on = scratch::lend(|buffer| {
             let mut cursor = ReadCursor::new(buffer);
-            let read = connection.poll_read(cx, &mut cursor);
+            ready!(connection.poll_read(cx, &mut cursor))?;
             let received = cursor.filled_len();
             if received == 0 {
-                // Nothing to read now, the end of the stream, or an error.
-                return Some(read);
+                return Poll::Ready(io::Result::Ok(false));
             }
             entry.received(received);
-            let written = match connection.poll_write(cx, &buffer[..received]) {
-                Poll::Ready(Ok(written)) => written,
-                Poll::Ready(Err(e)) => return Some(Poll::Ready(Err(e))),
-                Poll::Pending => 0,
-            };
-            if written < received {
+            let written = connection.poll_write(cx, &buffer[..received]);
+            let count = if let Poll::Ready(Ok(count)) = written { count } else { 0 };
+            if count < received {
                 let buffer = std::mem::replace(buffer, scratch::take());
-                *unwritten = Some(Unwritten { buffer, range: written..received });
+                *unwritten = Some(Unwritten { buffer, range: count..received });
             }
-            None
+            written.map_ok(|_| true)
         });
-        if let Some(end) = end {
-            return end;
+        if !ready!(goes_on)? {
+            return Poll::Ready(Ok(()));
         }
     }
 }

@@ -178,7 +178,8 @@ impl Drop for Entered {
         let outer = std::mem::replace(&mut self.outer, Local::NONE);
         let mut left = LOCAL.replace(outer).woken;
         if !left.is_empty() {
-            lock(&self.shared.queue).woken.append(&mut left);
+            let mut queue = lock(&self.shared.queue);
+            queue.woken.append(&mut left);
             self.shared.is_any.store(true, Ordering::Release);
         }
     }

@@ -2,19 +2,17 @@
 //!
 //! Room is watched only from a connection's first blocked send on: every message that a peer takes
 //! is an edge of EPOLLOUT, which would wake the loop for nothing.
-#![expect(unsafe_code, reason = "owns the descriptors that accept4(2) makes")]
 
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::socket::{SockFlag, accept4};
 use slab::Slab;
 
-use super::listener;
 use super::ready::{Buffers, Connection, Next};
+use super::{accept, listener};
 
 /// How many events are taken at once. From 16 to 1,024 it makes no difference.
 pub(super) const EVENTS: usize = 256;
@@ -49,7 +47,7 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
         };
         for event in &events[..count] {
             if event.data() == LISTENER {
-                accept(&listener, &epoll, &mut connections)?;
+                accept_all(&listener, &epoll, &mut connections)?;
                 continue;
             }
             // Lossless: it came from a `usize`.
@@ -76,17 +74,15 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
 }
 
 /// Accepts everyone who waits.
-fn accept(listener: &OwnedFd, epoll: &Epoll, connections: &mut Slab<Watched>) -> io::Result<()> {
-    loop {
-        let accepted = match accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
-            Err(Errno::EAGAIN) => return Ok(()),
-            Err(Errno::EINTR | Errno::ECONNABORTED) => continue,
-            accepted => accepted?,
-        };
-        // SAFETY: the kernel just made this descriptor for us.
-        let fd = unsafe { OwnedFd::from_raw_fd(accepted) };
+fn accept_all(
+    listener: &OwnedFd,
+    epoll: &Epoll,
+    connections: &mut Slab<Watched>,
+) -> io::Result<()> {
+    while let Some(fd) = accept(listener)? {
         let entry = connections.vacant_entry();
         epoll.add(&fd, EpollEvent::new(DATA, entry.key() as u64))?;
         entry.insert(Watched { connection: Connection::new(fd), room: false });
     }
+    Ok(())
 }

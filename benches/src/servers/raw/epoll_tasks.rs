@@ -2,13 +2,12 @@
 //! queue on this thread, and the same calls. What lies between it and the [loop without
 //! tasks](super::epoll()) is the price of futures, which every runtime pays; what lies between a
 //! backend and this one is the backend's own.
-#![expect(unsafe_code, reason = "owns the descriptors that accept4(2) makes")]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,12 +17,11 @@ use async_task::Runnable;
 use atomic_waker::AtomicWaker;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::socket::{SockFlag, accept4};
 use slab::Slab;
 
 use super::epoll::{DATA, EVENTS, HUNG_UP, LISTENER};
-use super::listener;
 use super::ready::{Buffers, Connection, Next};
+use super::{accept, listener};
 
 thread_local! {
     static WOKEN: RefCell<VecDeque<Runnable>> = const { RefCell::new(VecDeque::new()) };
@@ -73,7 +71,7 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
         };
         for event in &events[..count] {
             if event.data() == LISTENER {
-                accept(&listener, &epoll, &mut connections)?;
+                accept_all(&listener, &epoll, &mut connections)?;
             } else if let Some(readiness) = connections.get(event.data() as usize) {
                 readiness.note(event.events());
             }
@@ -88,19 +86,12 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
 }
 
 /// Accepts everyone who waits, and starts their tasks.
-fn accept(
+fn accept_all(
     listener: &OwnedFd,
     epoll: &Arc<Epoll>,
     connections: &mut Slab<Arc<Readiness>>,
 ) -> io::Result<()> {
-    loop {
-        let accepted = match accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
-            Err(Errno::EAGAIN) => return Ok(()),
-            Err(Errno::EINTR | Errno::ECONNABORTED) => continue,
-            accepted => accepted?,
-        };
-        // SAFETY: the kernel just made this descriptor for us.
-        let fd = unsafe { OwnedFd::from_raw_fd(accepted) };
+    while let Some(fd) = accept(listener)? {
         let entry = connections.vacant_entry();
         let (key, readiness) = (entry.key() as u64, Arc::<Readiness>::default());
         epoll.add(&fd, EpollEvent::new(DATA, key))?;
@@ -114,6 +105,7 @@ fn accept(
         task.detach();
         runnable.schedule();
     }
+    Ok(())
 }
 
 /// What the task of a connection owns.

@@ -24,12 +24,13 @@ pub(super) use ring_borrowed::serve as ring_borrowed;
 pub(super) use ring_owned::serve as ring_owned;
 
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, listen, socket,
 };
 
 /// How much is received at once, in bytes: as our servers and the peers do, so that the size is
@@ -49,4 +50,18 @@ fn listener(path: &Path) -> io::Result<OwnedFd> {
     bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
     listen(&listener, Backlog::new(BACKLOG)?)?;
     Ok(listener)
+}
+
+/// Accepts a client, if one waits.
+#[expect(unsafe_code, reason = "owns the descriptor that accept4(2) makes")]
+fn accept(listener: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    loop {
+        match accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
+            // SAFETY: the kernel just made this descriptor for us.
+            Ok(accepted) => return Ok(Some(unsafe { OwnedFd::from_raw_fd(accepted) })),
+            Err(Errno::EAGAIN) => return Ok(None),
+            Err(Errno::EINTR | Errno::ECONNABORTED) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
 }
