@@ -21,6 +21,8 @@ use crate::unparker::Unparker;
 /// The tasks of one runtime. Dropping it drops them all.
 pub(super) struct Executor {
     shared: Arc<Shared>,
+    /// What runs now; kept for its memory.
+    batch: VecDeque<Runnable>,
 }
 
 /// A woken task.
@@ -50,7 +52,8 @@ struct Queue {
 impl Executor {
     pub(super) fn new(unparker: Unparker) -> Executor {
         let (queue, is_any, tasks) = (Mutex::default(), AtomicBool::new(false), Mutex::default());
-        Executor { shared: Arc::new(Shared { queue, is_any, tasks, unparker }) }
+        let shared = Arc::new(Shared { queue, is_any, tasks, unparker });
+        Executor { shared, batch: VecDeque::new() }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -65,20 +68,20 @@ impl Executor {
 
     /// Runs every task that is woken now, once, on the thread that [entered](Self::enter). Those
     /// that wake meanwhile are the next call's, and their waking unparks.
-    pub(super) fn run(&self) {
+    pub(super) fn run(&mut self) {
+        // Something is left where a task panicked.
+        let mut take = |woken: &mut VecDeque<Runnable>| match self.batch.is_empty() {
+            true => std::mem::swap(&mut self.batch, woken),
+            false => self.batch.append(woken),
+        };
         if self.shared.is_any.load(Ordering::Acquire) {
             let mut queue = lock(&self.shared.queue);
             self.shared.is_any.store(false, Ordering::Relaxed);
-            LOCAL.with_borrow_mut(|local| local.woken.append(&mut queue.woken));
+            take(&mut queue.woken);
         }
-        let now = LOCAL.with_borrow(|local| local.woken.len());
-        for _ in 0..now {
-            let next = LOCAL.with_borrow_mut(|local| local.woken.pop_front());
-            next.map(Runnable::run);
-        }
-        // Whoever woke while others were still to be run was not the first.
-        if LOCAL.with_borrow(|local| !local.woken.is_empty()) {
-            self.shared.unparker.unpark();
+        LOCAL.with_borrow_mut(|local| take(&mut local.woken));
+        while let Some(task) = self.batch.pop_front() {
+            task.run();
         }
     }
 }
@@ -86,6 +89,7 @@ impl Executor {
 impl Drop for Executor {
     fn drop(&mut self) {
         lock(&self.shared.queue).ended = true;
+        self.batch.clear();
         // A woken task of a queue that has ended is dropped, with its future.
         let tasks = std::mem::take(&mut *lock(&self.shared.tasks));
         tasks.into_iter().for_each(|(_, waker)| waker.wake());
