@@ -8,6 +8,7 @@
 
 mod cells;
 mod families;
+mod heats;
 mod matrix;
 mod measuring;
 mod peers;

@@ -3,29 +3,31 @@
 //!
 //! Servers are new for every cell, so that none inherits memory from the one before, and have several
 //! lives within it: where a process happens to lie in memory can make it several percent faster or
-//! slower for as long as it lives. A server that fails is found and left out with its reason; the
-//! others are measured.
+//! slower for as long as it lives. If they are many, they live in [heats]. A server that fails is
+//! found and left out with its reason; the others are measured.
 
 use std::cell::Cell as Flag;
 use std::time::{Duration, Instant};
 
 use command::failure::{Failure, Result};
 use command::measure::{
-    Cores, Interruption, LineUp, Plan, Server, Syscalls, Workload, limits, rotation, syscalls,
+    Cores, Interruption, LineUp, Measured, Plan, Server, Syscalls, Workload, limits, rotation,
+    syscalls,
 };
 
 use crate::cells::Cell;
 use crate::families;
+use crate::heats;
 use crate::results::{Absent, CellResult, Figure, Latency, ServerResult, control_of};
 use crate::roster::{Member, Program};
 
 /// How long system calls are counted for each server.
 const COUNTING: Duration = Duration::from_millis(100);
 
-/// How often the servers of a cell are started, each time for an equal share of its length.
-const LIVES: usize = 3;
+/// How often each heat of a cell is started, each time for an equal share of the cell's length.
+const LIVES: usize = 2;
 
-/// With more connections there is one life: opening them takes too long.
+/// With more connections there is one heat of all, with one life: opening them takes too long.
 const CONNECTIONS_OF_A_LIFE: usize = 1000;
 
 /// How many threads of a server are traced at most: with 10,000 a server seems to stand still.
@@ -80,13 +82,13 @@ impl Bench<'_> {
             if let Err(reason) = limits::fits(present[0].workload, present.len()) {
                 break CellResult::impossible(&cell.name, self.baseline, members, &reason);
             }
-            let plan = Plan::for_workload(present[0].workload, self.length, present.len());
-            match self.together(&present, plan, advance) {
+            let schedule = Schedule::of(&present, self.baseline, self.length);
+            match self.run(&present, &schedule, advance) {
                 Ok(servers) => {
                     break CellResult {
                         cell: cell.name.clone(),
                         baseline: self.baseline.to_owned(),
-                        slice_seconds: plan.slice.as_secs_f64(),
+                        slice_seconds: schedule.slice().as_secs_f64(),
                         took_seconds: 0.0,
                         servers,
                         absent,
@@ -137,52 +139,42 @@ impl Bench<'_> {
         loaded
     }
 
-    fn start(&self, members: &[Loaded]) -> Result<LineUp> {
-        let entrants = members.iter().map(|one| (one.name.clone(), one.program.command()));
-        LineUp::start(entrants, self.cores, self.interruption)
-    }
-
     /// One attempt with all of them.
-    fn together(
+    fn run(
         &self,
         members: &[Loaded],
-        plan: Plan,
+        schedule: &Schedule,
         advance: &dyn Fn(f64),
     ) -> Result<Vec<ServerResult>> {
-        let workloads: Vec<Workload> = members.iter().map(|one| one.workload).collect();
-        let is_large = |workload: &Workload| workload.connections() > CONNECTIONS_OF_A_LIFE;
-        let lives = if workloads.iter().any(is_large) { 1 } else { LIVES };
-        let plan = plan.for_each_life(lives);
         // A step of counting is worth as much as a slice.
         let counting = if self.counts_syscalls { members.len() } else { 0 };
-        let steps = (lives * plan.steps(members.len()) + counting) as f64;
+        let steps = (schedule.steps() + counting) as f64;
         let done = Flag::new(0.0);
         let step = || {
             done.set(done.get() + 1.0);
             advance(done.get() / steps);
             self.interruption.check()
         };
-        let mut line_up = self.start(members)?;
-        let mut measured = rotation::measure_each(line_up.servers_mut(), &workloads, plan, step)?;
-        for _ in 1..lives {
-            drop(line_up);
-            line_up = self.start(members)?;
-            let later = rotation::measure_each(line_up.servers_mut(), &workloads, plan, step)?;
-            measured.iter_mut().zip(later).for_each(|(all, later)| all.append(later));
+        let mut results: Vec<Option<(Measured, Syscalls)>> = vec![None; members.len()];
+        for (heat, plan) in schedule.lives() {
+            let alive: Vec<&Loaded> = heat.iter().map(|at| &members[*at]).collect();
+            let workloads: Vec<Workload> = alive.iter().map(|one| one.workload).collect();
+            let entrants = alive.iter().map(|one| (one.name.clone(), one.program.command()));
+            let mut line_up = LineUp::start(entrants, self.cores, self.interruption)?;
+            let servers = line_up.servers_mut();
+            let measured = rotation::measure_each(servers, &workloads, plan, step)?;
+            for (turn, now) in measured.into_iter().enumerate() {
+                match &mut results[heat[turn]] {
+                    Some((all, _)) => all.append(now),
+                    none => {
+                        let syscalls = self.syscalls(&mut servers[turn], workloads[turn], &step)?;
+                        *none = Some((now, syscalls));
+                    }
+                }
+            }
         }
-        let servers = line_up.servers_mut();
-        let mut results = Vec::with_capacity(members.len());
-        for ((server, workload), measured) in servers.iter_mut().zip(workloads).zip(measured) {
-            results.push(ServerResult {
-                name: server.name().to_owned(),
-                workload,
-                slices: measured.slices,
-                latency: Latency::of(&measured.latencies),
-                memory: measured.memory,
-                syscalls: self.syscalls(server, workload, &step)?,
-            });
-        }
-        Ok(results)
+        let results = members.iter().zip(results);
+        Ok(results.filter_map(|(member, result)| Some(member.result(result?))).collect())
     }
 
     fn syscalls(
@@ -204,6 +196,65 @@ impl Bench<'_> {
                 .unwrap_or_else(|failure| Syscalls::Unavailable(failure.to_string())),
         };
         step().map(|()| counted)
+    }
+}
+
+/// Which servers are alive together, how often, and how long.
+#[derive(Debug)]
+struct Schedule {
+    /// Places of servers, and for how long one life of them is measured.
+    heats: Vec<(Vec<usize>, Plan)>,
+    lives: usize,
+}
+
+impl Schedule {
+    /// That of servers which are measured for `length` in all, one of them at least.
+    fn of(members: &[Loaded], baseline: &str, length: Duration) -> Schedule {
+        let is_large = |one: &Loaded| one.workload.connections() > CONNECTIONS_OF_A_LIFE;
+        let names: Vec<&str> = members.iter().map(|one| one.name.as_str()).collect();
+        let (heats, lives) = match members.iter().any(is_large) {
+            true => (vec![(0..members.len()).collect()], 1),
+            false => (heats::deal(&names, baseline), LIVES),
+        };
+        let share = length.div_f64((heats.len() * lives) as f64);
+        let planned = |heat: Vec<usize>| {
+            let plan = Plan::for_workload(members[heat[0]].workload, share, heat.len());
+            (heat, plan)
+        };
+        Schedule { heats: heats.into_iter().map(planned).collect(), lives }
+    }
+
+    /// Every life, in order: who lives, and the plan, whose rotations have numbers of their own.
+    fn lives(&self) -> impl Iterator<Item = (&[usize], Plan)> {
+        let heats = std::iter::repeat_n(&self.heats, self.lives).flatten();
+        heats.scan(0, |first, (heat, plan)| {
+            let plan = Plan { first: *first, ..*plan };
+            *first += plan.rotations;
+            Some((heat.as_slice(), plan))
+        })
+    }
+
+    /// How long the longest slice is.
+    fn slice(&self) -> Duration {
+        self.heats.iter().map(|(_, plan)| plan.slice).max().unwrap_or_default()
+    }
+
+    /// How many steps all lives have, for a progress bar.
+    fn steps(&self) -> usize {
+        self.heats.iter().map(|(heat, plan)| self.lives * plan.steps(heat.len())).sum()
+    }
+}
+
+impl Loaded {
+    fn result(&self, (measured, syscalls): (Measured, Syscalls)) -> ServerResult {
+        ServerResult {
+            name: self.name.clone(),
+            workload: self.workload,
+            latency: Latency::of(&measured.latencies),
+            slices: measured.slices,
+            memory: measured.memory,
+            syscalls,
+        }
     }
 }
 

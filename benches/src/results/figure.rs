@@ -35,14 +35,9 @@ impl Figure {
         }
     }
 
-    /// The figure of every slice of a server.
-    pub(crate) fn of_slices(self, server: &ServerResult) -> Vec<f64> {
-        server.slices.iter().map(|slice| self.of_slice(slice)).collect()
-    }
-
     /// Where the middle half of a server's slices lies; nothing without slices.
     pub(crate) fn quartiles(self, server: &ServerResult) -> Option<Quartiles> {
-        Quartiles::of(self.of_slices(server))
+        Quartiles::of(server.slices.iter().map(|slice| self.of_slice(slice)))
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) use figure::Figure;
 pub(crate) use folder::Folder;
 pub(crate) use run::{Environment, Options, Run, commit};
 
+use std::collections::HashMap;
+
 use command::measure::{Memory, Quartiles, Slice, Syscalls, Workload};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -44,7 +46,7 @@ pub(crate) struct ServerResult {
     pub(crate) name: String,
     /// What it was loaded with.
     pub(crate) workload: Workload,
-    /// One for each rotation, in the same order for all servers of the cell.
+    /// One for each rotation that it took part in.
     pub(crate) slices: Vec<Slice>,
     /// Of all slices together; nothing for a stream.
     pub(crate) latency: Option<Latency>,
@@ -115,11 +117,18 @@ impl CellResult {
         self.servers.iter().find(|server| server.name == name)
     }
 
-    /// The ratio of two servers' figures, rotation by rotation; nothing if one of them is absent.
+    /// The ratio of two servers' figures, rotation by rotation; nothing if they never were side by
+    /// side.
     pub(crate) fn ratio(&self, figure: Figure, of: &str, to: &str) -> Option<Quartiles> {
-        let of = figure.of_slices(self.server(of)?);
-        let to = figure.of_slices(self.server(to)?);
-        Quartiles::of_ratios(&of, &to)
+        Quartiles::of(self.ratios(figure, of, to))
+    }
+
+    /// The ratios of two servers' figures in every rotation that both took part in.
+    pub(crate) fn ratios(&self, figure: Figure, of: &str, to: &str) -> Vec<f64> {
+        let slices = |name| self.server(name).map_or(&[][..], |server| &server.slices);
+        let to: HashMap<usize, &Slice> = slices(to).iter().map(|it| (it.rotation, it)).collect();
+        let both = slices(of).iter().filter_map(|of| Some((of, to.get(&of.rotation)?)));
+        both.map(|(of, to)| figure.of_slice(of) / figure.of_slice(to)).collect()
     }
 
     /// How the baseline's second copy compares to the baseline: what is noise in this cell.

@@ -118,14 +118,15 @@ impl Target {
             Claim::AtLeast { ratio: bound, figure, pairs } => {
                 // Without a control nothing can be told from noise.
                 let Some(control) = result.control(figure) else { return };
-                if result.servers.iter().any(|server| server.slices.len() < ROTATIONS) {
-                    return;
-                }
                 let tolerance = control.spread() / 2.0;
                 judgements.extend(pairs.iter().filter_map(|(server, against)| {
                     let (server, against) =
                         (server.of(figure, result)?, against.of(figure, result)?);
-                    let reached = result.ratio(figure, server, against)?;
+                    let ratios = result.ratios(figure, server, against);
+                    if ratios.len() < ROTATIONS {
+                        return None;
+                    }
+                    let reached = Quartiles::of(ratios)?;
                     Some(Judgement {
                         target: self.says,
                         cell: result.cell.clone(),
@@ -171,7 +172,8 @@ mod tests {
     /// A server whose slices take these CPU times for a thousand messages each, in microseconds,
     /// again and again.
     fn server(name: &str, cpu: &[u64]) -> ServerResult {
-        let slice = |cpu: &u64| Slice {
+        let slice = |(rotation, cpu): (usize, &u64)| Slice {
+            rotation,
             messages: 1000,
             bytes: 64_000,
             wall: Duration::from_millis(10),
@@ -181,7 +183,7 @@ mod tests {
         ServerResult {
             name: name.to_owned(),
             workload: Workload::Idle { idle: 999, active: 1, message_bytes: 64 },
-            slices: cpu.iter().cycle().take(12).map(slice).collect(),
+            slices: cpu.iter().cycle().take(12).enumerate().map(slice).collect(),
             latency: None,
             memory: Memory { idle_bytes: 0, connected_bytes: 1_500_000, end_bytes: 0 },
             syscalls: Syscalls::PerMessage(1.0),
@@ -226,6 +228,22 @@ mod tests {
             assert_eq!(judgement.met, met);
             assert_eq!(judgement.margin() >= 0.0, met);
         }
+    }
+
+    #[test]
+    fn who_was_not_side_by_side_is_not_compared() {
+        let mut later = server("mio", &[20]);
+        later.slices.iter_mut().for_each(|slice| slice.rotation += 10);
+        let servers = vec![
+            server("tokio", &[30]),
+            later,
+            server("epoll", &[21]),
+            server("tokio-again", &[30]),
+        ];
+        let judgements = judged("idle", servers);
+        assert!(of(&judgements, "epoll", "tokio").is_some());
+        // Two rotations are too few.
+        assert!(of(&judgements, "epoll", "mio").is_none());
     }
 
     #[test]

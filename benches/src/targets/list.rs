@@ -30,9 +30,9 @@ pub(super) enum Claim {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Side {
     Only(&'static str),
-    /// Whoever has the best median in the cell.
+    /// Whoever has the best median ratio to the baseline in the cell.
     Best(&'static [&'static str]),
-    /// Whoever has the best median of those that are neither ours nor raw loops.
+    /// The same, of those that are neither ours nor raw loops.
     BestPeer,
 }
 
@@ -192,8 +192,8 @@ impl Side {
             BestPeer => Family::of(name).is_peer() && name != control,
         };
         let candidates = result.servers.iter().filter(|server| takes_part(&server.name));
-        let ranked =
-            candidates.filter_map(|server| Some((figure.quartiles(server)?.median, server)));
+        let ratio = |name: &str| result.ratio(figure, name, &result.baseline);
+        let ranked = candidates.filter_map(|it| Some((ratio(&it.name)?.median, it)));
         let best = ranked.max_by(|(one, _), (other, _)| one.total_cmp(other));
         best.map(|(_, server)| server.name.as_str())
     }
@@ -201,8 +201,12 @@ impl Side {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
     use crate::cells::{self, Cell};
+    use crate::servers::Kind;
+    use crate::{heats, peers, roster};
 
     #[test]
     fn every_target_is_about_cells_that_exist() {
@@ -211,6 +215,38 @@ mod tests {
                 let alone =
                     |cell: &&Cell| Pattern::new(pattern).is_ok_and(|it| it.matches(&cell.name));
                 assert!(cells::all().iter().any(|cell| alone(&cell)), "{pattern}");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_is_compared_shares_a_heat() {
+        let mut all = vec![roster::BASELINE.to_owned()];
+        all.extend(Kind::value_variants().iter().map(ToString::to_string));
+        let peers = peers::all().iter().map(|peer| peer.name.to_owned());
+        all.extend(peers.filter(|name| name != roster::BASELINE));
+        all.push(control_of(roster::BASELINE));
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let heats = heats::deal(&all, roster::BASELINE);
+        let share = |one: &str, other: &str| {
+            let is_in = |heat: &[usize], name: &str| heat.iter().any(|at: &usize| all[*at] == name);
+            heats.iter().any(|heat| is_in(heat, one) && is_in(heat, other))
+        };
+        let those = |side: Side| match side {
+            Only(name) => vec![name],
+            Best(names) => names.to_vec(),
+            BestPeer => {
+                all.iter().copied().filter(|name| Family::of(name).is_peer()).collect::<Vec<_>>()
+            }
+        };
+        for target in TARGETS {
+            let Claim::AtLeast { pairs, .. } = target.claim else { continue };
+            for (one, other) in pairs {
+                for name in those(*one) {
+                    for against in those(*other) {
+                        assert!(share(name, against), "{}: {name}, {against}", target.says);
+                    }
+                }
             }
         }
     }

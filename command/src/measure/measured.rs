@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// What one slice showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slice {
+    /// The number of its rotation: slices of two servers that share it lie side by side.
+    pub rotation: usize,
     /// Messages, chunks or cycles that came back.
     pub messages: u64,
     /// Their bytes, counted once.
@@ -58,10 +60,10 @@ pub struct Memory {
     pub end_bytes: u64,
 }
 
-/// What one server showed under one workload; the slices of all servers are in the same order.
+/// What one server showed under one workload.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// One for each rotation.
+    /// One for each rotation that it took part in, in their order.
     pub slices: Vec<Slice>,
     /// Of every round trip, in nanoseconds; empty for a stream.
     pub latencies: Histogram<u64>,

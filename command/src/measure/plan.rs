@@ -13,6 +13,8 @@ pub struct Plan {
     pub rotations: usize,
     /// How many rotations come before, and do not count.
     pub warm_up: usize,
+    /// The number of the first rotation that counts.
+    pub first: usize,
 }
 
 impl Plan {
@@ -23,7 +25,7 @@ impl Plan {
     const SHORTEST: Duration = Duration::from_millis(20);
 
     /// How many rotations are worth shorter slices: fewer give rough quartiles.
-    const ROTATIONS: f64 = 40.0;
+    const ROTATIONS: f64 = 10.0;
 
     /// How much longer a slice is for each connection that it uses: time for several round trips
     /// of each, so that the first ones, which all begin at once, are not all that there is.
@@ -46,19 +48,11 @@ impl Plan {
         Plan::of_slices(slice.max(Plan::PER_CONNECTION * connections), total, servers)
     }
 
-    /// The plan for each of so many lives of the servers, which together take no longer than this
-    /// one: every life opens its connections and warms up anew.
-    #[must_use]
-    pub fn for_each_life(self, lives: usize) -> Plan {
-        let share = (self.rotations + self.warm_up + 1) / lives.max(1);
-        Plan { rotations: share.saturating_sub(self.warm_up + 1).max(1), ..self }
-    }
-
     fn of_slices(slice: Duration, total: Duration, servers: usize) -> Plan {
         let rotation = slice.as_secs_f64() * servers.max(1) as f64;
         // Rounds down: the whole must not take longer.
         let fitting = (total.as_secs_f64() / rotation) as usize;
-        Plan { slice, rotations: fitting.saturating_sub(2).max(1), warm_up: 1 }
+        Plan { slice, rotations: fitting.saturating_sub(2).max(1), warm_up: 1, first: 0 }
     }
 
     /// How many steps a measurement has, for a progress bar: opening each server's connections,
@@ -83,19 +77,11 @@ mod tests {
             plan.slice.as_millis()
         };
         assert_eq!(slice(128, 60), 50);
-        assert_eq!(slice(128, 12), 30);
-        assert_eq!(slice(128, 4), 20);
+        assert_eq!(slice(128, 3), 30);
+        assert_eq!(slice(128, 1), 20);
         assert_eq!(slice(10_000, 60), 200);
         let idle = Workload::Idle { idle: 10_000, active: 16, message_bytes: 64 };
         assert_eq!(Plan::for_workload(idle, Duration::from_secs(60), 10).slice, Plan::SLICE);
-    }
-
-    #[test]
-    fn lives_share_the_time() {
-        let whole = Plan::within(Duration::from_secs(20), 10);
-        let life = whole.for_each_life(3);
-        assert_eq!((whole.steps(10), whole.rotations), (400, 38));
-        assert_eq!((life.steps(10) * 3, life.rotations), (390, 11));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Giving each server a slice of load in turn, and keeping what each slice showed.
 
+use std::time::Duration;
+
 use super::generator::Remote;
 use super::measured::{Measured, Memory, Slice};
 use super::plan::Plan;
@@ -47,7 +49,8 @@ pub fn measure_each(
     for rotation in 0..plan.warm_up + plan.rotations {
         for turn in 0..loads.len() {
             let which = (rotation + turn) % loads.len();
-            let ran = loads[which].run(&mut servers[which], plan, rotation >= plan.warm_up);
+            let counted = rotation.checked_sub(plan.warm_up).map(|at| plan.first + at);
+            let ran = loads[which].run(&mut servers[which], plan.slice, counted);
             after_step()?;
             ran?;
         }
@@ -73,15 +76,22 @@ impl Loaded {
         Ok(Loaded { generator, slices: Vec::new(), idle_bytes, connected_bytes })
     }
 
-    fn run(&mut self, server: &mut Server, plan: Plan, counts: bool) -> Result<()> {
+    /// One slice, which counts if it has a rotation.
+    fn run(
+        &mut self,
+        server: &mut Server,
+        length: Duration,
+        rotation: Option<usize>,
+    ) -> Result<()> {
         let switches_before = server.switches()?;
         let cpu_before = server.cpu_time()?;
-        let ran = self.generator.run(plan.slice, counts).map_err(|error| server.explain(&error))?;
+        let ran = self.generator.run(length, rotation.is_some());
+        let ran = ran.map_err(|error| server.explain(&error))?;
         let cpu = server.cpu_time()?.saturating_sub(cpu_before);
         let switches = server.switches()?.since(&switches_before);
-        if counts {
+        if let Some(rotation) = rotation {
             let (messages, bytes) = (ran.volume.messages, ran.volume.bytes);
-            self.slices.push(Slice { messages, bytes, wall: ran.wall, cpu, switches });
+            self.slices.push(Slice { rotation, messages, bytes, wall: ran.wall, cpu, switches });
         }
         Ok(())
     }
