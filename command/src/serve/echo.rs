@@ -3,10 +3,9 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::ops::Range;
 use std::task::{Context, Poll, ready};
 
-use unix_transport::{Connection, ReadCursor};
+use unix_transport::{Chunk, Connection, ReadCursor};
 
 use super::ledger::Entry;
 use super::scratch;
@@ -28,32 +27,22 @@ pub(super) async fn borrowed(
     connection: &mut impl Connection,
     entry: &mut Entry,
 ) -> io::Result<()> {
-    let mut unwritten = None;
+    let mut unwritten = Chunk::new();
     poll_fn(|cx| poll_borrowed(connection, &mut unwritten, entry, cx)).await?;
     connection.close_write().await
 }
 
-/// What was read and waits for the peer to make room.
-struct Unwritten {
-    buffer: Box<[u8]>,
-    range: Range<usize>,
-}
-
+/// `unwritten` is what was read and waits: for the peer to make room, or for the next turn.
 fn poll_borrowed(
     connection: &mut impl Connection,
-    unwritten: &mut Option<Unwritten>,
+    unwritten: &mut Chunk,
     entry: &mut Entry,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     loop {
-        if let Some(waiting) = unwritten {
-            while !waiting.range.is_empty() {
-                let bytes = &waiting.buffer[waiting.range.clone()];
-                waiting.range.start += ready!(connection.poll_write(cx, bytes))?;
-            }
-        }
-        if let Some(written) = unwritten.take() {
-            scratch::give(written.buffer);
+        while !unwritten.is_empty() {
+            let count = ready!(connection.poll_write(cx, unwritten))?;
+            unwritten.advance(count);
         }
         let goes_on = scratch::lend(|buffer| {
             let mut cursor = ReadCursor::new(buffer);
@@ -66,8 +55,8 @@ fn poll_borrowed(
             let written = connection.poll_write(cx, &buffer[..received]);
             let count = if let Poll::Ready(Ok(count)) = written { count } else { 0 };
             if count < received {
-                let buffer = std::mem::replace(buffer, scratch::take());
-                *unwritten = Some(Unwritten { buffer, range: count..received });
+                // A copy: a buffer for each that waits would be memory that nobody has used lately.
+                *unwritten = Chunk::from(&buffer[count..received]);
             }
             written.map_ok(|_| true)
         });

@@ -1,5 +1,5 @@
-//! Buffers for borrowed reads: a task takes one when it is polled and keeps it only while it
-//! holds bytes that are not written yet. Ten thousand idle connections hold none.
+//! Buffers for reading: lent while a task is polled, or taken until what was read is sent. Ten
+//! thousand idle connections hold none.
 
 use std::cell::RefCell;
 
@@ -16,7 +16,7 @@ thread_local! {
 
 /// Calls `with` with a buffer, with anything in it: the one that was used last, which is in the
 /// cache. A [`take`] meanwhile takes another.
-pub(crate) fn lend<T>(with: impl FnOnce(&mut Box<[u8]>) -> T) -> T {
+pub(crate) fn lend<T>(with: impl FnOnce(&mut [u8]) -> T) -> T {
     LENT.with_borrow_mut(|buffer| with(buffer.get_or_insert_with(take)))
 }
 
