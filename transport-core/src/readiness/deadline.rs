@@ -25,6 +25,22 @@ enum End<R: Reactor> {
     Over,
 }
 
+impl<R: Reactor> End<R> {
+    /// Ready when waiting is over.
+    fn poll(&mut self, cx: &mut Context<'_>, reactor: &R) -> Poll<()> {
+        if let End::At(at) = *self {
+            *self = End::Waits(reactor.sleep(at));
+        }
+        match self {
+            End::Waits(sleep) => ready!(Pin::new(sleep).poll(cx)),
+            End::Never | End::At(_) => return Poll::Pending,
+            End::Over => {}
+        }
+        *self = End::Over;
+        Poll::Ready(())
+    }
+}
+
 impl<R: Reactor> Default for Deadline<R> {
     fn default() -> Deadline<R> {
         Deadline(None)
@@ -43,18 +59,12 @@ impl<R: Reactor> Deadline<R> {
 
     /// To be polled when the operation itself waits: pending until the deadline, and then, for
     /// good, an error of kind `TimedOut` in the operation's own type.
+    #[inline]
     pub fn poll<T>(&mut self, cx: &mut Context<'_>, reactor: &R) -> Poll<io::Result<T>> {
-        let Some(end) = &mut self.0 else { return Poll::Pending };
-        if let End::At(at) = **end {
-            **end = End::Waits(reactor.sleep(at));
+        match &mut self.0 {
+            None => Poll::Pending,
+            Some(end) => end.poll(cx, reactor).map(|()| Err(timed_out())),
         }
-        match &mut **end {
-            End::Waits(sleep) => ready!(Pin::new(sleep).poll(cx)),
-            End::Never | End::At(_) => return Poll::Pending,
-            End::Over => {}
-        }
-        **end = End::Over;
-        Poll::Ready(Err(timed_out()))
     }
 
     /// As [`poll`](Self::poll), with one last attempt when the deadline has passed: the reactor
