@@ -1,8 +1,7 @@
 //! Listening, and accepting for the loops that do it by themselves.
-#![expect(unsafe_code, reason = "owns the descriptor that accept4(2) makes")]
 
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -29,9 +28,8 @@ pub(super) fn listener(path: &Path) -> io::Result<OwnedFd> {
 /// Accepts a client, if one waits.
 pub(super) fn accept(listener: &OwnedFd) -> io::Result<Option<OwnedFd>> {
     loop {
-        match accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
-            // SAFETY: the kernel just made this descriptor for us.
-            Ok(accepted) => return Ok(Some(unsafe { OwnedFd::from_raw_fd(accepted) })),
+        match accept4(listener, SockFlag::SOCK_CLOEXEC) {
+            Ok(accepted) => return Ok(Some(accepted)),
             Err(Errno::EAGAIN) => return Ok(None),
             Err(Errno::EINTR | Errno::ECONNABORTED) => {}
             Err(errno) => return Err(errno.into()),
