@@ -1,7 +1,8 @@
 //! A client that arrives at a listener that threads share wakes all of them, or one if that was
 //! asked for (`ListenOptions::wake_one`): counted in sleeps of the threads, because epoll itself puts
-//! a thread to sleep again that finds nothing any more.
+//! a thread to sleep again that finds nothing any more. And then the threads take turns.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
@@ -19,8 +20,9 @@ use unix_transport::{
 const THREADS: usize = 4;
 const CLIENTS: usize = 50;
 
-/// How often the threads slept, all together, while clients came one after the other.
-fn sleeps<B: Backend>(options: &ListenOptions) -> i64 {
+/// How often the threads slept, all together, while clients came one after the other; and how many
+/// clients each accepted.
+fn sleeps<B: Backend>(options: &ListenOptions) -> (i64, Vec<usize>) {
     let directory = tempfile::tempdir().expect("a directory");
     let at = Address::path(directory.path().join("socket")).expect("a short path");
     let (first, _driver) = B::open(&Settings::default()).expect("it was probed");
@@ -34,9 +36,13 @@ fn sleeps<B: Backend>(options: &ListenOptions) -> i64 {
                 let mut listener = transport.share_listener(&listener).expect("it is open");
                 let (sender, ready) = (sender.clone(), &ready);
                 scope.spawn(move || {
+                    let own = Cell::new(0);
                     let mut accept_all = pin!(poll_fn(|cx| loop {
                         match listener.poll_accept(cx) {
-                            Poll::Ready(Ok(accepted)) => sender.send(accepted).expect("awaited"),
+                            Poll::Ready(Ok(accepted)) => {
+                                own.set(own.get() + 1);
+                                sender.send(accepted).expect("awaited");
+                            }
                             Poll::Ready(Err(e)) if is_closed(&e) => return Poll::Ready(()),
                             Poll::Ready(Err(e)) => panic!("{e}"),
                             Poll::Pending => return Poll::Pending,
@@ -52,7 +58,7 @@ fn sleeps<B: Backend>(options: &ListenOptions) -> i64 {
                     while accept_all.as_mut().poll(&mut cx).is_pending() {
                         driver.turn(None).expect("no error");
                     }
-                    sleeps_of_this_thread() - before
+                    (sleeps_of_this_thread() - before, own.get())
                 })
             })
             .collect();
@@ -64,7 +70,9 @@ fn sleeps<B: Backend>(options: &ListenOptions) -> i64 {
         }
         // Wakes each of them once more.
         listener.closer().close();
-        threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+        let ended = threads.into_iter().map(|thread| thread.join().expect("no panic"));
+        let (sleeps, accepted): (Vec<i64>, Vec<usize>) = ended.unzip();
+        (sleeps.iter().sum(), accepted)
     })
 }
 
@@ -77,14 +85,16 @@ fn check<B: Backend>() {
         println!("skipped: {} is unavailable: {why}", B::NAME);
         return;
     }
-    let all = sleeps::<B>(&ListenOptions::new());
-    let one = sleeps::<B>(&ListenOptions::new().wake_one(true));
+    let (all, _) = sleeps::<B>(&ListenOptions::new());
+    let (one, accepted) = sleeps::<B>(&ListenOptions::new().wake_one(true));
     println!("{}: {CLIENTS} clients woke {THREADS} threads {all} times, or {one} times", B::NAME);
     // Each thread also sleeps once before the first client and once before the end; and a thread
     // that has not fallen asleep yet need not be woken, so that `all` varies with the load.
     let most = CLIENTS as i64 * 3 / 2;
     assert!(one <= most, "with the option a client wakes one thread");
     assert!(all > most, "without it a client wakes others too, or this test shows nothing");
+    let fair = CLIENTS / THREADS / 2;
+    assert!(accepted.iter().all(|own| *own >= fair), "the threads take turns: {accepted:?}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The reactor: registering descriptors, and waiting for one with cached readiness.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -57,13 +59,15 @@ pub struct EpollReactor {
 }
 
 impl EpollReactor {
-    fn watch(&self, fd: SharedFd, events: EpollFlags) -> io::Result<EpollSource> {
+    fn watch(&self, fd: SharedFd, wakes_one: bool) -> io::Result<EpollSource> {
+        let events = if wakes_one { EVENTS_TO_WAKE_ONE } else { EVENTS };
         let (token, readiness) = self.shared.registry.insert(())?;
         if let Err(errno) = self.shared.epoll.add(&fd, EpollEvent::new(events, token.bits())) {
             self.shared.registry.remove(token);
             return Err(errno.into());
         }
-        Ok(EpollSource { fd, readiness, token, shared: Arc::clone(&self.shared) })
+        let (shared, turn) = (Arc::clone(&self.shared), AtomicBool::new(false));
+        Ok(EpollSource { fd, readiness, token, shared, wakes_one, had_its_turn: turn })
     }
 }
 
@@ -72,11 +76,11 @@ impl Reactor for EpollReactor {
     type Sleep = Sleep;
 
     fn register(&self, fd: SharedFd) -> io::Result<EpollSource> {
-        self.watch(fd, EVENTS)
+        self.watch(fd, false)
     }
 
     fn register_listener(&self, fd: SharedFd, wakes_one: bool) -> io::Result<EpollSource> {
-        self.watch(fd, if wakes_one { EVENTS_TO_WAKE_ONE } else { EVENTS })
+        self.watch(fd, wakes_one)
     }
 
     fn sleep(&self, until: Instant) -> Sleep {
@@ -104,6 +108,21 @@ pub struct EpollSource {
     readiness: Arc<CachedReadiness>,
     token: Token,
     shared: Arc<Shared>,
+    wakes_one: bool,
+    /// One of those who watch, and are woken one by one, it got something since it last waited.
+    had_its_turn: AtomicBool,
+}
+
+impl EpollSource {
+    /// Goes behind the others who watch: the kernel wakes the first in the queue, which would always
+    /// be the same. What comes meanwhile is told by the new watch.
+    fn queue_up(&self) -> io::Result<()> {
+        self.end_watch();
+        let event = EpollEvent::new(EVENTS_TO_WAKE_ONE, self.token.bits());
+        self.shared.epoll.add(&self.fd, event)?;
+        self.had_its_turn.store(false, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 impl Source for EpollSource {
@@ -120,14 +139,26 @@ impl Source for EpollSource {
         interest: Interest,
         mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
     ) -> Poll<io::Result<T>> {
+        let unwatched = Cell::new(None);
         let arm = || {
+            if self.had_its_turn.load(Ordering::Relaxed) {
+                unwatched.set(self.queue_up().err());
+            }
             if interest == Interest::Write && self.readiness.ask(interest) {
                 let mut event = EpollEvent::new(EVENTS_OF_A_WRITER, self.token.bits());
                 // ENOENT means that the watch has ended. Nothing else can be wrong with it.
                 _ = self.shared.epoll.modify(&self.fd, &mut event);
             }
         };
-        self.readiness.poll_io(cx, interest, || attempt(self.fd.as_fd()), arm)
+        let answer = self.readiness.poll_io(cx, interest, || attempt(self.fd.as_fd()), arm);
+        if self.wakes_one && matches!(answer, Poll::Ready(Ok(_))) {
+            self.had_its_turn.store(true, Ordering::Relaxed);
+        }
+        // Nothing would be told: the next poll tries again.
+        match unwatched.take() {
+            Some(error) if answer.is_pending() => Poll::Ready(Err(error)),
+            _ => answer,
+        }
     }
 }
 

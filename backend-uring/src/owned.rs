@@ -47,7 +47,7 @@ impl Slot {
 #[derive(Default)]
 pub(crate) struct Slots {
     slots: Slab<Slot>,
-    /// How many of them are orphans.
+    /// How many of them are orphans: mostly none, and then none has to be looked for.
     orphans: usize,
     generation: u32,
     phase: Phase,
@@ -88,8 +88,8 @@ impl Slots {
         (slot.generation == token.generation()).then_some(slot)
     }
 
-    /// The slot of a handle that goes.
-    fn orphan(&mut self, token: Token) -> Option<&mut Slot> {
+    /// Notes that the handle of a slot is gone; once.
+    fn make_orphan(&mut self, token: Token) -> Option<&mut Slot> {
         self.get(token)?.is_orphan = true;
         self.orphans += 1;
         self.get(token)
@@ -135,6 +135,7 @@ impl Slots {
     /// Nothing is queued any more. Answers all slots, whose waiters get an error.
     pub(crate) fn end(&mut self) -> Vec<Slot> {
         self.phase = Phase::Ended;
+        self.orphans = 0;
         self.slots.drain().collect()
     }
 
@@ -184,7 +185,7 @@ impl RingSource {
         let (mut cancels, mut is_sending) = (false, false);
         let mut dropped = Abandoned::default();
         let mut state = self.ring.lock();
-        if let Some(slot) = state.slots.orphan(token) {
+        if let Some(slot) = state.slots.make_orphan(token) {
             dropped.received = slot.receive.take_received();
             cancels = slot.receive.begin_cancel();
             is_sending = slot.send.is_in_flight();

@@ -212,7 +212,7 @@ impl Ring {
             Some(buffer) => giving.put(buffer as u16),
             None => reaped.sent.push(std::mem::take(chunk)),
         }
-        // Empty now: nothing is dropped, and nothing moved, with every message.
+        // Empty now: this drops no memory.
         slot.send.in_flight = None;
     }
 

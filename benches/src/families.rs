@@ -39,9 +39,8 @@ impl Family {
             "uring" | "uring-borrowed" | "uring-spin" | "nested-uring" => Family::Uring,
             "blocking" => Family::Blocking,
             "threads" => Family::ThreadPeer,
-            "compio" | "glommio" | "kimojio" | "monoio" | "ringline" | "runite" | "tokio-uring" => {
-                Family::CompletionPeer
-            }
+            "compio" | "glommio" | "kimojio" | "monoio" | "nexio" | "ringline" | "runite"
+            | "tokio-uring" => Family::CompletionPeer,
             raw if raw.starts_with("raw-") => Family::Raw,
             _ => Family::ReadinessPeer,
         }

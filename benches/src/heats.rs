@@ -9,8 +9,8 @@ use crate::results::control_of;
 /// How many servers may be alive together.
 const MOST: usize = 16;
 
-/// Who takes part in every heat, beside the baseline and its control: those that a target compares
-/// with servers of several heats.
+/// Who takes part in every heat, beside the baseline and its control: ours, which are compared with
+/// everybody, and what they are held against in most cells, so that these have the most slices.
 const IN_EACH: [&str; 9] = [
     "epoll",
     "epoll-owned",
@@ -36,7 +36,7 @@ pub(crate) fn deal(names: &[&str], baseline: &str) -> Vec<Vec<usize>> {
     let (regulars, guests): (Vec<usize>, Vec<usize>) = all.into_iter().partition(is_in_each);
     let room = MOST.saturating_sub(regulars.len()).max(1);
     let heats = guests.len().div_ceil(room);
-    // As many guests in one as in another.
+    // The last has the fewest guests.
     guests
         .chunks(guests.len().div_ceil(heats))
         .map(|guests| {

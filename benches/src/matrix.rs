@@ -77,7 +77,7 @@ fn measure(bench: &Bench<'_>, cells: &[Cell], members: &[Member], folder: &Folde
             missing.push(cell);
         }
     }
-    let mut progress = Progress::of(missing.len(), cells.len() - missing.len());
+    let mut progress = Progress::of(&missing, cells.len() - missing.len());
     let mut failures = 0;
     for cell in missing {
         let peaks = if cell.needs_peak() { folder.cell(PEAK)? } else { None };
@@ -114,37 +114,58 @@ struct Progress {
     before: usize,
     done: usize,
     all: usize,
+    /// The weight of those that are done, of the current one, and of all.
+    weight_done: u64,
+    weight: u64,
+    weight_of_all: u64,
     begun: Instant,
 }
 
-/// Steps of the bar for each cell.
+/// Steps of the bar for a weight of 1.
 const STEPS: u64 = 1000;
 
+/// How long a cell takes, compared with others: opening many connections takes as long as their
+/// load.
+fn weight(cell: &Cell) -> u64 {
+    match cell.workload(0.0).connections() {
+        0..1000 => 2,
+        1000..10_000 => 3,
+        _ => 6,
+    }
+}
+
 impl Progress {
-    fn of(missing: usize, before: usize) -> Progress {
-        let bar = ProgressBar::new(missing as u64 * STEPS);
+    fn of(missing: &[&Cell], before: usize) -> Progress {
+        let weight_of_all = missing.iter().map(|cell| weight(cell)).sum();
+        let bar = ProgressBar::new(weight_of_all * STEPS);
         // The template is a constant: if it is wrong, the bar is plain.
         let bar = match ProgressStyle::with_template("{bar:32} {percent:>3} %, {eta} left, {msg}") {
             Ok(style) => bar.with_style(style),
             Err(_) => bar,
         };
-        Progress { bar, before, done: 0, all: missing, begun: Instant::now() }
+        let (done, all) = (0, missing.len());
+        let (weight_done, weight) = (0, 0);
+        let begun = Instant::now();
+        Progress { bar, before, done, all, weight_done, weight, weight_of_all, begun }
     }
 
-    fn begin(&self, cell: &Cell) {
+    fn begin(&mut self, cell: &Cell) {
+        self.weight = weight(cell);
         self.bar.set_message(format!("{}: {cell}", cell.name));
     }
 
     /// That this share of the current cell is done.
     fn show(&self, share: f64) {
-        let steps = (share.clamp(0.0, 1.0) * STEPS as f64) as u64;
-        self.bar.set_position(self.done as u64 * STEPS + steps);
+        let weight = self.weight_done as f64 + share.clamp(0.0, 1.0) * self.weight as f64;
+        self.bar.set_position((weight * STEPS as f64) as u64);
     }
 
     fn end(&mut self, result: &CellResult) {
         self.done += 1;
+        self.weight_done += std::mem::take(&mut self.weight);
         self.show(0.0);
-        let left = self.begun.elapsed().div_f64(self.done as f64) * (self.all - self.done) as u32;
+        let weight_left = (self.weight_of_all - self.weight_done) as f64;
+        let left = self.begun.elapsed().mul_f64(weight_left / self.weight_done as f64);
         let servers = match result.servers.len() {
             0 => result.absent.first().map_or("", |absent| &absent.reason).to_owned(),
             count => format!("{count} servers, {} left out", result.absent.len()),

@@ -1,12 +1,12 @@
-//! Measuring one cell: its servers started together, loaded in turn, each counted once more under
-//! a tracer, and ended.
+//! Measuring one cell: its servers started together, as many as may be alive at once, loaded in turn,
+//! each counted once more under a tracer, and ended.
 //!
 //! Servers are new for every cell, so that none inherits memory from the one before, and have several
 //! lives within it: where a process happens to lie in memory can make it several percent faster or
 //! slower for as long as it lives. If they are many, they live in [heats]. A server that fails is
 //! found and left out with its reason; the others are measured.
 
-use std::cell::Cell as Flag;
+use std::cell;
 use std::time::{Duration, Instant};
 
 use command::failure::{Failure, Result};
@@ -28,7 +28,7 @@ const COUNTING: Duration = Duration::from_millis(100);
 const LIVES: usize = 2;
 
 /// With more connections there is one heat of all, with one life: opening them takes too long.
-const CONNECTIONS_OF_A_LIFE: usize = 1000;
+const CONNECTIONS_OF_HEATS: usize = 1000;
 
 /// How many threads of a server are traced at most: with 10,000 a server seems to stand still.
 const TRACED_THREADS: usize = 2000;
@@ -79,10 +79,10 @@ impl Bench<'_> {
                 let reason = format!("without {} there is no baseline: {reason}", self.baseline);
                 break CellResult::impossible(&cell.name, self.baseline, members, &reason);
             }
-            if let Err(reason) = limits::fits(present[0].workload, present.len()) {
+            let schedule = Schedule::of(&present, self.baseline, self.length);
+            if let Err(reason) = limits::fits(present[0].workload, schedule.most_alive()) {
                 break CellResult::impossible(&cell.name, self.baseline, members, &reason);
             }
-            let schedule = Schedule::of(&present, self.baseline, self.length);
             match self.run(&present, &schedule, advance) {
                 Ok(servers) => {
                     break CellResult {
@@ -149,7 +149,7 @@ impl Bench<'_> {
         // A step of counting is worth as much as a slice.
         let counting = if self.counts_syscalls { members.len() } else { 0 };
         let steps = (schedule.steps() + counting) as f64;
-        let done = Flag::new(0.0);
+        let done = cell::Cell::new(0.0);
         let step = || {
             done.set(done.get() + 1.0);
             advance(done.get() / steps);
@@ -208,9 +208,9 @@ struct Schedule {
 }
 
 impl Schedule {
-    /// That of servers which are measured for `length` in all, one of them at least.
+    /// That of `members`, of which there is at least one, to be measured for `length` in all.
     fn of(members: &[Loaded], baseline: &str, length: Duration) -> Schedule {
-        let is_large = |one: &Loaded| one.workload.connections() > CONNECTIONS_OF_A_LIFE;
+        let is_large = |one: &Loaded| one.workload.connections() > CONNECTIONS_OF_HEATS;
         let names: Vec<&str> = members.iter().map(|one| one.name.as_str()).collect();
         let (heats, lives) = match members.iter().any(is_large) {
             true => (vec![(0..members.len()).collect()], 1),
@@ -232,6 +232,11 @@ impl Schedule {
             *first += plan.rotations;
             Some((heat.as_slice(), plan))
         })
+    }
+
+    /// How many servers are alive at once, at most.
+    fn most_alive(&self) -> usize {
+        self.heats.iter().map(|(heat, _)| heat.len()).max().unwrap_or_default()
     }
 
     /// How long the longest slice is.

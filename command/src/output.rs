@@ -37,7 +37,7 @@ pub fn table(header: &[&str], texts: usize) -> Table {
 #[must_use]
 pub fn progress(slices: usize) -> ProgressBar {
     let bar = ProgressBar::new(slices as u64);
-    match ProgressStyle::with_template("{bar:32} {percent:>3} % {msg}") {
+    match ProgressStyle::with_template("{bar:32} {percent:>3} %, {eta} left {msg}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

@@ -78,9 +78,8 @@ impl ListenOptions {
     /// [share](crate::Transport::share_listener) the listener, if they wait on epoll
     /// (`EPOLLEXCLUSIVE`, epoll_ctl(2)) or on the ring; `ppoll` always wakes all. Off unless asked
     /// for, because it is a promise: every handle accepts again and again until the listener
-    /// closes. Who waited first is woken first, so a light load stays on one thread and a heavy
-    /// one spreads. The client that woke a handle which accepts no more waits until the next one
-    /// arrives.
+    /// closes. They take turns: whoever was woken waits behind the others next. The client that woke
+    /// a handle which accepts no more waits until the next one arrives.
     #[must_use]
     pub fn wake_one(mut self, wake_one: bool) -> ListenOptions {
         self.wake_one = wake_one;

@@ -102,8 +102,10 @@ fn count(arguments: &Arguments) -> Result<()> {
     Figures::new(toolchain, counted).write()
 }
 
-/// The instructions of one operation on each path that works here.
+/// The instructions of one operation on each path that works here; with `CONFORMANCE_STRICT=1` all
+/// must.
 fn count_each(paths: &[Path]) -> Result<Vec<(&Path, f64)>> {
+    let is_strict = std::env::var_os("CONFORMANCE_STRICT").is_some_and(|value| value == "1");
     let bar = output::progress(paths.len());
     let mut counted = Vec::new();
     for path in paths {
@@ -111,6 +113,9 @@ fn count_each(paths: &[Path]) -> Result<Vec<(&Path, f64)>> {
             Availability::Yes(_) => {
                 let total = valgrind::instructions(&path.name)?;
                 counted.push((path, total as f64 / f64::from(path.operations)));
+            }
+            Availability::No(why) if is_strict => {
+                return Err(Failure::new(format_args!("count {}", path.name), why));
             }
             Availability::No(why) => warn(format_args!("{} is not counted: {why}", path.name)),
         }

@@ -11,7 +11,7 @@ use command::failure::{Failure, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{CellResult, Options, Run};
+use super::{CellResult, Run};
 use crate::cells::{self, Cell};
 
 /// A folder with results.
@@ -38,7 +38,7 @@ impl Folder {
     }
 
     /// Opens a folder to add the cells of `run`: one that is new or empty, or one whose run had
-    /// the same options. With `fresh`, results that are there are removed first.
+    /// the same options on the same machine. With `fresh`, results that are there are removed first.
     ///
     /// # Errors
     /// If it holds results of another run, or cannot be written.
@@ -47,7 +47,7 @@ impl Folder {
             remove(path)?;
         }
         if let Some(present) = read::<Run>(&run_file(path))? {
-            return match difference(&present.options, &run.options) {
+            return match difference(&present, &run) {
                 None => Ok(Folder { path: path.to_owned(), run: present }),
                 Some(difference) => Err(Failure::new(
                     format_args!("resume the run in {}", path.display()),
@@ -113,10 +113,22 @@ impl Folder {
 }
 
 /// What keeps cells of `asked` from being added to those of `present`.
-fn difference(present: &Options, asked: &Options) -> Option<String> {
+fn difference(there: &Run, here: &Run) -> Option<String> {
     let differs = |what: &str, there: &dyn std::fmt::Display, here: &dyn std::fmt::Display| {
         Some(format!("it has {what} {there}, this run {here}"))
     };
+    let (machine, this) = (&there.environment, &here.environment);
+    for (what, there, here) in [
+        ("the processor", &machine.processor, &this.processor),
+        ("the kernel", &machine.kernel, &this.kernel),
+        ("the compiler", &machine.rustc, &this.rustc),
+        ("the placement", &machine.placement, &this.placement),
+    ] {
+        if there != here {
+            return differs(what, there, here);
+        }
+    }
+    let (present, asked) = (&there.options, &here.options);
     if present.commit != asked.commit {
         return differs("commit", &present.commit, &asked.commit);
     }
@@ -179,7 +191,7 @@ fn failed(verb: &str, path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::Environment;
+    use crate::results::{Environment, Options};
     use crate::roster::Member;
 
     fn run(seconds_per_cell: u32) -> Run {
@@ -203,6 +215,9 @@ mod tests {
         assert_eq!(again.cell("cycles")?.map(|cell| cell.absent.len()), Some(1));
         assert_eq!(again.run.environment.begun, folder.run.environment.begun);
         assert!(Folder::resume(directory.path(), run(2), false).is_err());
+        let mut elsewhere = run(1);
+        elsewhere.environment.kernel = "another".to_owned();
+        assert!(Folder::resume(directory.path(), elsewhere, false).is_err());
         assert_eq!(Folder::open(directory.path())?.cells()?.len(), 1);
 
         let fresh = Folder::resume(directory.path(), run(2), true)?;

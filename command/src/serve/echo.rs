@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use unix_transport::{Chunk, Connection, ReadCursor};
+use unix_transport::{Connection, ReadCursor};
 
 use super::ledger::Entry;
 use super::scratch;
@@ -27,22 +27,48 @@ pub(super) async fn borrowed(
     connection: &mut impl Connection,
     entry: &mut Entry,
 ) -> io::Result<()> {
-    let mut unwritten = Chunk::new();
+    let mut unwritten = Unwritten::default();
     poll_fn(|cx| poll_borrowed(connection, &mut unwritten, entry, cx)).await?;
     connection.close_write().await
 }
 
-/// `unwritten` is what was read and waits: for the peer to make room, or for the next turn.
+/// A copy of what was read and is not written yet: because the peer makes no room, or because it is
+/// the others' turn. (The buffer itself, kept by each connection that waits, would be 64 KiB for what
+/// is mostly a few bytes.)
+#[derive(Default)]
+struct Unwritten {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Unwritten {
+    /// How much memory is kept for the next time, in bytes.
+    const KEPT: usize = 256;
+
+    fn poll_write(
+        &mut self,
+        connection: &mut impl Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.written < self.bytes.len() {
+            self.written += ready!(connection.poll_write(cx, &self.bytes[self.written..]))?;
+        }
+        self.bytes.clear();
+        self.bytes.shrink_to(Unwritten::KEPT);
+        self.written = 0;
+        Poll::Ready(Ok(()))
+    }
+}
+
 fn poll_borrowed(
     connection: &mut impl Connection,
-    unwritten: &mut Chunk,
+    unwritten: &mut Unwritten,
     entry: &mut Entry,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     loop {
-        while !unwritten.is_empty() {
-            let count = ready!(connection.poll_write(cx, unwritten))?;
-            unwritten.advance(count);
+        if !unwritten.bytes.is_empty() {
+            ready!(unwritten.poll_write(connection, cx))?;
         }
         let goes_on = scratch::lend(|buffer| {
             let mut cursor = ReadCursor::new(buffer);
@@ -52,13 +78,11 @@ fn poll_borrowed(
                 return Poll::Ready(io::Result::Ok(false));
             }
             entry.received(received);
-            let written = connection.poll_write(cx, &buffer[..received]);
-            let count = if let Poll::Ready(Ok(count)) = written { count } else { 0 };
-            if count < received {
-                // A copy: a buffer for each that waits would be memory that nobody has used lately.
-                *unwritten = Chunk::from(&buffer[count..received]);
-            }
-            written.map_ok(|_| true)
+            let written = connection.poll_write(cx, &buffer[..received])?;
+            let count = if let Poll::Ready(count) = written { count } else { 0 };
+            unwritten.bytes.extend_from_slice(&buffer[count..received]);
+            // A wait is a wait: asking again at once would take the others' turn.
+            written.map(|_| Ok(true))
         });
         if !ready!(goes_on)? {
             return Poll::Ready(Ok(()));

@@ -1,5 +1,5 @@
-//! Buffers for reading: lent while a task is polled, or taken until what was read is sent. Ten
-//! thousand idle connections hold none.
+//! Buffers for reading: one of each thread is lent while a task is polled, and the proxy takes others
+//! until what was read is sent. Ten thousand idle connections hold none.
 
 use std::cell::RefCell;
 
@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Calls `with` with a buffer, with anything in it: the one that was used last, which is in the
-/// cache. A [`take`] meanwhile takes another.
+/// cache. Not to be lent again meanwhile; [`take`] takes another.
 pub(crate) fn lend<T>(with: impl FnOnce(&mut [u8]) -> T) -> T {
     LENT.with_borrow_mut(|buffer| with(buffer.get_or_insert_with(take)))
 }

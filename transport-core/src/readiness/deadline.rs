@@ -21,7 +21,7 @@ enum End<R: Reactor> {
     At(Instant),
     /// When this is ready.
     Waits(R::Sleep),
-    /// Waiting is over, for good.
+    /// Waiting is over, until another is set.
     Over,
 }
 
@@ -57,8 +57,8 @@ impl<R: Reactor> Deadline<R> {
         }
     }
 
-    /// To be polled when the operation itself waits: pending until the deadline, and then, for
-    /// good, an error of kind `TimedOut` in the operation's own type.
+    /// To be polled when the operation itself waits: pending until the deadline, and then,
+    /// until another is set, an error of kind `TimedOut` in the operation's own type.
     #[inline]
     pub fn poll<T>(&mut self, cx: &mut Context<'_>, reactor: &R) -> Poll<io::Result<T>> {
         match &mut self.0 {
