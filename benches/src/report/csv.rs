@@ -31,10 +31,12 @@ const COLUMNS: &[Column] = &[
     ("p99_9_microseconds", |row| optional(row.latency_microseconds.map(|latency| latency.p99_9))),
     ("switches_per_message", |row| median(&row.switches_per_message)),
     ("syscalls_per_message", |row| optional(row.syscalls_per_message)),
-    ("memory_idle_bytes", |row| row.memory.idle_bytes.to_string()),
-    ("memory_connected_bytes", |row| row.memory.connected_bytes.to_string()),
-    ("memory_end_bytes", |row| row.memory.end_bytes.to_string()),
-    ("bytes_per_connection", |row| optional(row.bytes_per_connection)),
+    ("memory_idle_bytes", |row| optional(row.memory_bytes(|memory| memory.idle_bytes))),
+    ("memory_connected_bytes", |row| optional(row.memory_bytes(|memory| memory.connected_bytes))),
+    ("memory_end_bytes", |row| optional(row.memory_bytes(|memory| memory.end_bytes))),
+    ("bytes_per_connection", |row| optional(row.bytes_per_connection.map(|each| each.median))),
+    ("bytes_per_connection_low", |row| optional(row.bytes_per_connection.map(|each| each.low))),
+    ("bytes_per_connection_high", |row| optional(row.bytes_per_connection.map(|each| each.high))),
 ];
 
 /// All rows, under a line with the columns' names.

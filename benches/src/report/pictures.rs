@@ -71,8 +71,8 @@ pub(super) fn all(report: &Report) -> Result<Vec<Picture>> {
     let memory =
         report.dots(&["idle", "echo-1000x64", "echo-10000x64"], Look::MEMORY, |_, server| {
             // What grows by less than nothing is not drawn on an axis of ratios.
-            let each = server.bytes_per_connection().filter(|bytes| *bytes >= 1.0)?;
-            Some(Mark { middle: each, half: (each, each), beyond: None })
+            let each = server.bytes_per_connection().filter(|bytes| bytes.median >= 1.0)?;
+            Some(Mark { middle: each.median, half: (each.low.max(1.0), each.high), beyond: None })
         });
     add("Memory of a connection", MEMORY, memory.svg()?);
     Ok(pictures)
@@ -91,7 +91,9 @@ const LATENCY: &str = "The dot is the median round trip, the thick bar the middl
     each server has the same share of its own peak, and a latency counts from when its message was \
     due. The axis is logarithmic; less is better.";
 const MEMORY: &str = "By how much the process grew while its connections were opened, for each of \
-    them: one reading, without what the kernel holds. The axis is logarithmic; less is better.";
+    them, without what the kernel holds. The dot is the median of the server's lives, the bar their \
+    middle half; with 10,000 connections there is one life, so no bar. The axis is logarithmic; \
+    less is better.";
 
 /// How a picture of dots looks.
 struct Look {
