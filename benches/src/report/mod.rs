@@ -15,7 +15,7 @@ use command::output;
 use serde::Serialize;
 
 use crate::cells::Cell;
-use crate::results::{CellResult, Folder, Run};
+use crate::results::{Absent, CellResult, Folder, Run};
 use crate::targets::{self, Judgement};
 
 use rows::Row;
@@ -48,7 +48,17 @@ pub(crate) struct Report {
 struct Everything<'a> {
     run: &'a Run,
     rows: Vec<Row>,
+    absent: Vec<Missing<'a>>,
     judgements: &'a [Judgement],
+}
+
+/// A server that is in no row of a cell.
+#[derive(Serialize)]
+struct Missing<'a> {
+    cell: &'a str,
+    /// Who, and why.
+    #[serde(flatten)]
+    absent: &'a Absent,
 }
 
 /// Prints the tables, and writes `report.csv`, `report.json` and `report.html` into the folder.
@@ -82,8 +92,12 @@ impl Report {
     pub(crate) fn write(&self, folder: &Folder) -> Result<()> {
         let rows: Vec<Row> =
             self.cells.iter().flat_map(|(_, result)| rows::of_cell(result)).collect();
-        folder.write("report.csv", &csv::text(rows.iter())?)?;
-        let everything = Everything { run: &self.run, rows, judgements: &self.judgements };
+        folder.write("report.csv", &csv::text(&self.run, rows.iter())?)?;
+        let absent = self.cells.iter().flat_map(|(_, result)| {
+            result.absent.iter().map(|absent| Missing { cell: &result.cell, absent })
+        });
+        let (absent, judgements) = (absent.collect(), &self.judgements[..]);
+        let everything = Everything { run: &self.run, rows, absent, judgements };
         let json = serde_json::to_string_pretty(&everything);
         folder.write("report.json", &json.map_err(|error| Failure::new("write JSON", error))?)?;
         folder.write("report.html", &self.page()?)?;

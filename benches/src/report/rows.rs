@@ -27,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) switches_per_message: Quartiles,
     /// Nothing if they could not be counted.
     pub(crate) syscalls_per_message: Option<f64>,
+    /// Why they could not.
+    pub(crate) syscalls_uncounted: Option<String>,
     /// Of each life.
     pub(crate) memory: Vec<Memory>,
     /// Over the lives; nothing for few connections, and if they come and go.
@@ -45,6 +47,10 @@ impl Row {
     /// Nothing if there are no slices.
     fn new(result: &CellResult, server: &ServerResult) -> Option<Row> {
         let ratio = |figure| result.ratio(figure, &server.name, &result.baseline);
+        let (syscalls_per_message, syscalls_uncounted) = match &server.syscalls {
+            Syscalls::PerMessage(count) => (Some(*count), None),
+            Syscalls::Unavailable(reason) => (None, Some(reason.clone())),
+        };
         Some(Row {
             cell: result.cell.clone(),
             server: server.name.clone(),
@@ -56,10 +62,8 @@ impl Row {
             gigabytes_per_second: Figure::Gigabytes.quartiles(server)?,
             latency_microseconds: server.latency,
             switches_per_message: Figure::Switches.quartiles(server)?,
-            syscalls_per_message: match server.syscalls {
-                Syscalls::PerMessage(count) => Some(count),
-                Syscalls::Unavailable(_) => None,
-            },
+            syscalls_per_message,
+            syscalls_uncounted,
             memory: server.memory.clone(),
             bytes_per_connection: server.bytes_per_connection(),
         })
