@@ -2,6 +2,7 @@
 
 mod charts;
 mod csv;
+mod document;
 mod page;
 mod pictures;
 mod rows;
@@ -30,7 +31,7 @@ pub(crate) struct Options {
     /// The folder with the results
     #[arg(default_value = FOLDER)]
     folder: PathBuf,
-    /// Print the tables as Markdown, and write no files
+    /// Print the figures of `docs/performance.md`, as Markdown, and write no files
     #[arg(long)]
     markdown: bool,
 }
@@ -65,8 +66,8 @@ struct Missing<'a> {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = Folder::open(&options.folder)?;
     let report = Report::new(folder.run.clone(), folder.cells()?);
-    let form = if options.markdown { Form::Markdown } else { Form::Terminal };
-    let text = report.text(form).map_err(|error| Failure::new("write a table", error))?;
+    let text = if options.markdown { report.document() } else { report.text() };
+    let text = text.map_err(|error| Failure::new("write a table", error))?;
     output::print(text)?;
     if options.markdown { Ok(()) } else { report.write(&folder) }
 }
@@ -86,6 +87,11 @@ impl Report {
     /// The tables of a run of few cells, for the terminal.
     pub(crate) fn short(&self) -> Result<String> {
         self.brief().map_err(|error| Failure::new("write a table", error))
+    }
+
+    /// A cell, if it was measured.
+    fn cell(&self, name: &str) -> Option<&(Cell, CellResult)> {
+        self.cells.iter().find(|(cell, _)| cell.name == name)
     }
 
     /// Writes the files, and says which.

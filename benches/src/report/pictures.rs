@@ -175,10 +175,6 @@ impl Report {
         }
         Lines { lines, figure: "round trips per second" }
     }
-
-    fn cell(&self, name: &str) -> Option<&(Cell, CellResult)> {
-        self.cells.iter().find(|(cell, _)| cell.name == name)
-    }
 }
 
 /// A cell in so few words that they fit above a panel.
