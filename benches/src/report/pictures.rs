@@ -31,11 +31,8 @@ pub(super) fn all(report: &Report) -> Result<Vec<Picture>> {
         add(&title, THROUGHPUT, report.by_connections(bytes).svg()?);
     }
     let cost = |cells: &[&str]| report.dots(cells, Look::COST, of_slices(Figure::CpuPerMessage));
-    add(
-        "CPU for a message, 64 B",
-        COST,
-        cost(&["echo-16x64", "echo-128x64", "echo-1000x64"]).svg()?,
-    );
+    let more_and_more = ["echo-16x64", "echo-128x64", "echo-1000x64", "echo-10000x64"];
+    add("CPU for a message, 64 B", COST, cost(&more_and_more).svg()?);
     let longer = ["echo-128x1024", "echo-128x16384", "pipelined-128", "cycles"];
     add("CPU for a message, other loads", COST, cost(&longer).svg()?);
     let streams = ["stream-4k", "stream-32k", "stream-256k", "stream-1m"];
@@ -48,7 +45,7 @@ pub(super) fn all(report: &Report) -> Result<Vec<Picture>> {
         })
     };
     let title = format!("Messages per CPU second, compared with {}", report.run.options.baseline);
-    add(&title, RATIO, ratio(&["echo-16x64", "echo-128x64", "echo-1000x64"]).svg()?);
+    add(&title, RATIO, ratio(&more_and_more).svg()?);
     add(&format!("{title}: other loads"), RATIO, ratio(&longer).svg()?);
 
     let latency = |cells: &[&str]| {
@@ -79,17 +76,21 @@ pub(super) fn all(report: &Report) -> Result<Vec<Picture>> {
 }
 
 const THROUGHPUT: &str = "Round trips per second over the number of connections, each with one \
-    message under way. The bar at each point is the middle half of the slices.";
+    message under way. The bar at each point is the middle half of the slices. Servers of different \
+    heats were measured minutes apart.";
 const COST: &str = "CPU time that the server used for one message, in its user space and in the \
     kernel. The dot is the median slice, the bar the middle half of the slices. The axis is \
-    logarithmic; less is better, and the cheapest comes first.";
-const RATIO: &str = "The ratio to the baseline in the same rotation. The dot is the median of the \
+    logarithmic; less is better, and the cheapest comes first. Servers of different heats were \
+    measured minutes apart: small differences between them are told by the ratios, not here.";
+const RATIO: &str = "The ratio to the baseline. Only slices of the same rotation are compared, which \
+    lay side by side, so that servers of all heats can be read together. The dot is the median of the \
     rotations, the bar their middle half. More is better. The baseline's second copy shows what is \
     noise.";
 const LATENCY: &str = "The dot is the median round trip, the thick bar the middle half of all round \
     trips; the thin line goes to 99 % (first tick) and 99.9 % (last tick) of them. By the clock, \
     each server has the same share of its own peak, and a latency counts from when its message was \
-    due. The axis is logarithmic; less is better.";
+    due. The axis is logarithmic; less is better. Servers of different heats were measured minutes \
+    apart.";
 const MEMORY: &str = "By how much the process grew while its connections were opened, for each of \
     them, without what the kernel holds. The dot is the median of the server's lives, the bar their \
     middle half; with 10,000 connections there is one life, so no bar. The axis is logarithmic; \
