@@ -67,7 +67,11 @@ fn an_interrupted_run_is_resumed_and_reported() -> io::Result<()> {
         assert!(tables.contains(text), "{text} is missing in {tables}");
     }
     // A line of names, then three cells with two servers and the control.
-    assert_eq!(fs::read_to_string(folder.join("report.csv"))?.lines().count(), 1 + 3 * 3);
+    let lines = fs::read_to_string(folder.join("report.csv"))?;
+    assert_eq!(lines.lines().count(), 1 + 3 * 3);
+    // Each says of what, where and with what it was measured.
+    let built = format!(",{},", env!("CARGO_PKG_VERSION"));
+    assert!(lines.lines().skip(1).all(|line| line.contains(&built) && line.contains("Linux ")));
     let page = fs::read_to_string(folder.join("report.html"))?;
     assert!(page.contains("<svg") && !page.contains("<script"), "the page has pictures of its own");
     for linked in ["src=", "href=", "url("] {
@@ -76,6 +80,7 @@ fn an_interrupted_run_is_resumed_and_reported() -> io::Result<()> {
     let json: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(folder.join("report.json"))?)?;
     assert_eq!(json["rows"].as_array().map(Vec::len), Some(9));
+    assert_eq!(json["absent"].as_array().map(Vec::len), Some(0));
 
     let markdown = Command::new(BENCHES).args(["report", "--markdown"]).arg(&folder).output()?;
     assert!(words(&markdown).contains("| raw-epoll-again"), "{}", words(&markdown));

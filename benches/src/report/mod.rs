@@ -2,6 +2,7 @@
 
 mod charts;
 mod csv;
+mod document;
 mod page;
 mod pictures;
 mod rows;
@@ -15,7 +16,7 @@ use command::output;
 use serde::Serialize;
 
 use crate::cells::Cell;
-use crate::results::{CellResult, Folder, Run};
+use crate::results::{Absent, CellResult, Folder, Run};
 use crate::targets::{self, Judgement};
 
 use rows::Row;
@@ -30,7 +31,7 @@ pub(crate) struct Options {
     /// The folder with the results
     #[arg(default_value = FOLDER)]
     folder: PathBuf,
-    /// Print the tables as Markdown, and write no files
+    /// Print the figures of `docs/performance.md`, as Markdown, and write no files
     #[arg(long)]
     markdown: bool,
 }
@@ -48,15 +49,25 @@ pub(crate) struct Report {
 struct Everything<'a> {
     run: &'a Run,
     rows: Vec<Row>,
+    absent: Vec<Missing<'a>>,
     judgements: &'a [Judgement],
+}
+
+/// A server that is in no row of a cell.
+#[derive(Serialize)]
+struct Missing<'a> {
+    cell: &'a str,
+    /// Who, and why.
+    #[serde(flatten)]
+    absent: &'a Absent,
 }
 
 /// Prints the tables, and writes `report.csv`, `report.json` and `report.html` into the folder.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = Folder::open(&options.folder)?;
     let report = Report::new(folder.run.clone(), folder.cells()?);
-    let form = if options.markdown { Form::Markdown } else { Form::Terminal };
-    let text = report.text(form).map_err(|error| Failure::new("write a table", error))?;
+    let text = if options.markdown { report.document() } else { report.text() };
+    let text = text.map_err(|error| Failure::new("write a table", error))?;
     output::print(text)?;
     if options.markdown { Ok(()) } else { report.write(&folder) }
 }
@@ -78,12 +89,21 @@ impl Report {
         self.brief().map_err(|error| Failure::new("write a table", error))
     }
 
+    /// A cell, if it was measured.
+    fn cell(&self, name: &str) -> Option<&(Cell, CellResult)> {
+        self.cells.iter().find(|(cell, _)| cell.name == name)
+    }
+
     /// Writes the files, and says which.
     pub(crate) fn write(&self, folder: &Folder) -> Result<()> {
         let rows: Vec<Row> =
             self.cells.iter().flat_map(|(_, result)| rows::of_cell(result)).collect();
-        folder.write("report.csv", &csv::text(rows.iter())?)?;
-        let everything = Everything { run: &self.run, rows, judgements: &self.judgements };
+        folder.write("report.csv", &csv::text(&self.run, rows.iter())?)?;
+        let absent = self.cells.iter().flat_map(|(_, result)| {
+            result.absent.iter().map(|absent| Missing { cell: &result.cell, absent })
+        });
+        let (absent, judgements) = (absent.collect(), &self.judgements[..]);
+        let everything = Everything { run: &self.run, rows, absent, judgements };
         let json = serde_json::to_string_pretty(&everything);
         folder.write("report.json", &json.map_err(|error| Failure::new("write JSON", error))?)?;
         folder.write("report.html", &self.page()?)?;

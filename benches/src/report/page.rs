@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Report;
 use super::pictures::{self, Picture};
 use super::rows;
+use super::text::LEAST_MARGIN;
 use crate::cells::Cell;
 use crate::families::Family;
 use crate::results::CellResult;
@@ -38,7 +39,9 @@ impl Report {
                     section {
                         h2 { "All figures" }
                         p { "Medians over the slices, with quartiles in brackets. Ratios are to "
-                            (self.run.options.baseline) " in the same rotation." }
+                            (self.run.options.baseline) " and compare only slices of the same "
+                            "rotation; all other figures are absolute, and those of servers of "
+                            "different heats are minutes apart." }
                         @for (cell, result) in &self.cells { (table_of(cell, result)) }
                     }
                     section { (self.versions()) }
@@ -56,7 +59,7 @@ impl Report {
                 p.lead {
                     "What a message costs on each backend, on bare system calls and on other "
                     "runtimes: " (self.run.environment.servers.len()) " servers under "
-                    (self.cells.len()) " loads, side by side in one run."
+                    (self.cells.len()) " loads, in one run."
                 }
                 dl.facts {
                     @for (what, fact) in self.run.facts() {
@@ -78,12 +81,12 @@ impl Report {
                 h2 { "Targets" }
                 p { (met) " of " (all) " targets are met everywhere. A ratio of messages per CPU "
                     "second misses its target if it is below it by more than half the spread of "
-                    "its cell's control. The last two columns show where it was closest." }
+                    "its cell's control. The last columns show where there was least room, or most was missing." }
                 div.wide {
                     table {
                         thead { tr {
                             th { "" } th { "target" } th.figure { "met" } th.figure { "wanted" }
-                            th.figure { "closest (quartiles)" } th { "where" }
+                            th.figure { (LEAST_MARGIN) } th { "where" }
                         } }
                         tbody { @for summary in &summaries { (line(summary)) } }
                     }
@@ -147,12 +150,18 @@ fn method(baseline: &str) -> Markup {
         section {
             h2 { "How it was measured" }
             ol {
-                li { "Every server is a process of its own. All of a cell are alive at once on one "
-                     "core; the load comes from another core." }
-                li { "They are loaded in turn, a slice of some tens of milliseconds each, beginning "
-                     "with another one every rotation. A ratio is taken within one rotation, and "
-                     "only then the median: when the machine becomes faster or slower, both sides "
-                     "do." }
+                li { "Every server is a process of its own on one core; the load comes from another "
+                     "core. Too many at once would take the caches from each other, so many "
+                     "are measured in groups, called heats, one after the other. " (baseline) " and the "
+                     "servers that many are compared with take part in every heat. Each heat is "
+                     "started twice, because a process can be lucky with where it lies in memory. "
+                     "With 10,000 connections, which take minutes to open, there is one heat of all, "
+                     "once." }
+                li { "The servers of a heat are loaded in turn, a slice of some tens of milliseconds "
+                     "each, beginning with another one every rotation. A ratio is taken within one "
+                     "rotation, and only then the median: when the machine becomes faster or slower, "
+                     "both sides do. Absolute figures of servers of different heats are minutes "
+                     "apart, and differ by what the machine did meanwhile." }
                 li { b { (baseline) "-again" } " is a second copy of " b { (baseline) } ". Its ratio "
                      "to the first would always be 1 without noise: the control." }
                 li { "Every byte that comes back is compared with what was sent." }

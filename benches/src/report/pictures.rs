@@ -31,11 +31,8 @@ pub(super) fn all(report: &Report) -> Result<Vec<Picture>> {
         add(&title, THROUGHPUT, report.by_connections(bytes).svg()?);
     }
     let cost = |cells: &[&str]| report.dots(cells, Look::COST, of_slices(Figure::CpuPerMessage));
-    add(
-        "CPU for a message, 64 B",
-        COST,
-        cost(&["echo-16x64", "echo-128x64", "echo-1000x64"]).svg()?,
-    );
+    let more_and_more = ["echo-16x64", "echo-128x64", "echo-1000x64", "echo-10000x64"];
+    add("CPU for a message, 64 B", COST, cost(&more_and_more).svg()?);
     let longer = ["echo-128x1024", "echo-128x16384", "pipelined-128", "cycles"];
     add("CPU for a message, other loads", COST, cost(&longer).svg()?);
     let streams = ["stream-4k", "stream-32k", "stream-256k", "stream-1m"];
@@ -48,7 +45,7 @@ pub(super) fn all(report: &Report) -> Result<Vec<Picture>> {
         })
     };
     let title = format!("Messages per CPU second, compared with {}", report.run.options.baseline);
-    add(&title, RATIO, ratio(&["echo-16x64", "echo-128x64", "echo-1000x64"]).svg()?);
+    add(&title, RATIO, ratio(&more_and_more).svg()?);
     add(&format!("{title}: other loads"), RATIO, ratio(&longer).svg()?);
 
     let latency = |cells: &[&str]| {
@@ -71,27 +68,33 @@ pub(super) fn all(report: &Report) -> Result<Vec<Picture>> {
     let memory =
         report.dots(&["idle", "echo-1000x64", "echo-10000x64"], Look::MEMORY, |_, server| {
             // What grows by less than nothing is not drawn on an axis of ratios.
-            let each = server.bytes_per_connection().filter(|bytes| *bytes >= 1.0)?;
-            Some(Mark { middle: each, half: (each, each), beyond: None })
+            let each = server.bytes_per_connection().filter(|bytes| bytes.median >= 1.0)?;
+            Some(Mark { middle: each.median, half: (each.low.max(1.0), each.high), beyond: None })
         });
     add("Memory of a connection", MEMORY, memory.svg()?);
     Ok(pictures)
 }
 
 const THROUGHPUT: &str = "Round trips per second over the number of connections, each with one \
-    message under way. The bar at each point is the middle half of the slices.";
+    message under way. The bar at each point is the middle half of the slices. Servers of different \
+    heats were measured minutes apart.";
 const COST: &str = "CPU time that the server used for one message, in its user space and in the \
     kernel. The dot is the median slice, the bar the middle half of the slices. The axis is \
-    logarithmic; less is better, and the cheapest comes first.";
-const RATIO: &str = "The ratio to the baseline in the same rotation. The dot is the median of the \
+    logarithmic; less is better, and the cheapest comes first. Servers of different heats were \
+    measured minutes apart: small differences between them are told by the ratios, not here.";
+const RATIO: &str = "The ratio to the baseline. Only slices of the same rotation are compared, which \
+    lay side by side, so that servers of all heats can be read together. The dot is the median of the \
     rotations, the bar their middle half. More is better. The baseline's second copy shows what is \
     noise.";
 const LATENCY: &str = "The dot is the median round trip, the thick bar the middle half of all round \
     trips; the thin line goes to 99 % (first tick) and 99.9 % (last tick) of them. By the clock, \
     each server has the same share of its own peak, and a latency counts from when its message was \
-    due. The axis is logarithmic; less is better.";
+    due. The axis is logarithmic; less is better. Servers of different heats were measured minutes \
+    apart.";
 const MEMORY: &str = "By how much the process grew while its connections were opened, for each of \
-    them: one reading, without what the kernel holds. The axis is logarithmic; less is better.";
+    them, without what the kernel holds. The dot is the median of the server's lives, the bar their \
+    middle half; with 10,000 connections there is one life, so no bar. The axis is logarithmic; \
+    less is better.";
 
 /// How a picture of dots looks.
 struct Look {
@@ -172,10 +175,6 @@ impl Report {
             }
         }
         Lines { lines, figure: "round trips per second" }
-    }
-
-    fn cell(&self, name: &str) -> Option<&(Cell, CellResult)> {
-        self.cells.iter().find(|(cell, _)| cell.name == name)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::results::{CellResult, Figure, Latency, ServerResult, control_of};
 pub(crate) struct Row {
     pub(crate) cell: String,
     pub(crate) server: String,
-    /// How many rotations there were.
+    /// How many there were: one for each rotation of the heats that it took part in.
     pub(crate) slices: usize,
     pub(crate) messages_per_second: Quartiles,
     /// To the baseline, rotation by rotation.
@@ -27,9 +27,12 @@ pub(crate) struct Row {
     pub(crate) switches_per_message: Quartiles,
     /// Nothing if they could not be counted.
     pub(crate) syscalls_per_message: Option<f64>,
-    pub(crate) memory: Memory,
-    /// Nothing if connections come and go.
-    pub(crate) bytes_per_connection: Option<f64>,
+    /// Why they could not.
+    pub(crate) syscalls_uncounted: Option<String>,
+    /// Of each life.
+    pub(crate) memory: Vec<Memory>,
+    /// Over the lives; nothing for few connections, and if they come and go.
+    pub(crate) bytes_per_connection: Option<Quartiles>,
 }
 
 /// The rows of a cell: by family, then by name, the control last.
@@ -44,6 +47,10 @@ impl Row {
     /// Nothing if there are no slices.
     fn new(result: &CellResult, server: &ServerResult) -> Option<Row> {
         let ratio = |figure| result.ratio(figure, &server.name, &result.baseline);
+        let (syscalls_per_message, syscalls_uncounted) = match &server.syscalls {
+            Syscalls::PerMessage(count) => (Some(*count), None),
+            Syscalls::Unavailable(reason) => (None, Some(reason.clone())),
+        };
         Some(Row {
             cell: result.cell.clone(),
             server: server.name.clone(),
@@ -55,13 +62,17 @@ impl Row {
             gigabytes_per_second: Figure::Gigabytes.quartiles(server)?,
             latency_microseconds: server.latency,
             switches_per_message: Figure::Switches.quartiles(server)?,
-            syscalls_per_message: match server.syscalls {
-                Syscalls::PerMessage(count) => Some(count),
-                Syscalls::Unavailable(_) => None,
-            },
-            memory: server.memory,
+            syscalls_per_message,
+            syscalls_uncounted,
+            memory: server.memory.clone(),
             bytes_per_connection: server.bytes_per_connection(),
         })
+    }
+
+    /// The median of the lives; nothing without one.
+    pub(crate) fn memory_bytes(&self, of: fn(&Memory) -> u64) -> Option<f64> {
+        // Lossless: resident memory is less than 2^53 bytes.
+        Quartiles::of(self.memory.iter().map(|memory| of(memory) as f64)).map(|bytes| bytes.median)
     }
 }
 
@@ -84,8 +95,14 @@ const COLUMNS: &[Column] = &[
     ("p99.9 µs", |row| latency(row, |latency| latency.p99_9)),
     ("switches/msg", |row| small(row.switches_per_message.median)),
     ("syscalls/msg", |row| row.syscalls_per_message.map_or_else(String::new, small)),
-    ("memory MB", |row| format!("{:.1}", row.memory.connected_bytes as f64 / 1e6)),
-    ("B/connection", |row| row.bytes_per_connection.map_or_else(String::new, thousands)),
+    ("memory MB", |row| {
+        let connected = row.memory_bytes(|memory| memory.connected_bytes);
+        connected.map_or_else(String::new, |bytes| format!("{:.1}", bytes / 1e6))
+    }),
+    ("B/connection", |row| match row.bytes_per_connection {
+        Some(each) => thousands(each.median),
+        None => String::new(),
+    }),
 ];
 
 /// A table for people: the headings, and the cells of each row.

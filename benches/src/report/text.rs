@@ -1,8 +1,7 @@
-//! A run as tables of plain characters: for the terminal, and as Markdown for a document.
+//! A run as tables of plain characters: for the terminal, and the parts that a document has too.
 
 use std::fmt::{self, Write as _};
 
-use comfy_table::presets;
 use command::output;
 
 use super::Report;
@@ -12,8 +11,12 @@ use crate::targets::{self, Judgement};
 /// How to read the tables; under them wherever they stand.
 const LEGEND: &str = "\
 Medians over the slices; in brackets the quartiles. Ratios are to the baseline in the same rotation,\n\
-before the median is taken: above 1 is better. The baseline's second copy shows the noise. CPU seconds\n\
-are the server's. Memory is resident, with all connections open; per connection, what it grew by.";
+before the median is taken: above 1 is better. Other figures of servers that were not alive together,\n\
+but in different heats, are minutes apart. The baseline's second copy shows the noise. CPU seconds are\n\
+the server's. Memory is resident, with all connections open; per connection, what it grew by.";
+
+/// The heading of what a target's [closest](targets::Summary::closest) judgement reached.
+pub(super) const LEAST_MARGIN: &str = "with the least margin (quartiles)";
 
 /// What the characters are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +27,15 @@ pub(super) enum Form {
 
 impl Report {
     /// Everything: where and how it was measured, the targets, a table for each cell.
-    pub(super) fn text(&self, form: Form) -> Result<String, fmt::Error> {
+    pub(super) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        writeln!(text, "{}", self.provenance(form))?;
-        writeln!(text, "{}", self.targets(form)?)?;
+        writeln!(text, "{}", self.provenance(Form::Terminal))?;
+        writeln!(text, "{}", self.targets(Form::Terminal)?)?;
         for (cell, result) in &self.cells {
             let rows = rows::of_cell(result);
-            match form {
-                Form::Terminal => writeln!(text, "{}: {cell}\n", cell.name)?,
-                Form::Markdown => writeln!(text, "### `{}`: {cell}\n", cell.name)?,
-            }
+            writeln!(text, "{}: {cell}\n", cell.name)?;
             if !rows.is_empty() {
-                writeln!(text, "{}\n", table_of_rows(&rows, form))?;
+                writeln!(text, "{}\n", table_of_rows(&rows))?;
             }
             for remark in rows::absent(result).into_iter().chain(rows::uncounted(result)) {
                 writeln!(text, "{remark}.\n")?;
@@ -54,7 +54,7 @@ impl Report {
             writeln!(text, "{cell}; {}", environment.placement)?;
             let rows = rows::of_cell(result);
             if !rows.is_empty() {
-                writeln!(text, "\n{}\n", table_of_rows(&rows, Form::Terminal))?;
+                writeln!(text, "\n{}\n", table_of_rows(&rows))?;
             }
             for remark in rows::absent(result) {
                 writeln!(text, "{remark}.")?;
@@ -79,7 +79,7 @@ impl Report {
     }
 
     /// Where, of what, how and when.
-    fn provenance(&self, form: Form) -> String {
+    pub(super) fn provenance(&self, form: Form) -> String {
         let lines = self.run.facts();
         let lines = lines.iter().map(|(what, fact)| match form {
             Form::Terminal => format!("{what}: {fact}\n"),
@@ -104,7 +104,7 @@ impl Report {
                 closest(|judgement| format!("{}, {}", judgement.sides(), judgement.cell)),
             ]
         });
-        let header = ["target", "met", "wanted", "closest (quartiles)", "where"];
+        let header = ["target", "met", "wanted", LEAST_MARGIN, "where"];
         writeln!(text, "{}\n", table(&header, rows.collect(), 2, form))?;
         let unjudged = summaries.iter().filter(|summary| summary.judged == 0);
         let unjudged: Vec<&str> = unjudged.map(|summary| summary.target).collect();
@@ -123,7 +123,7 @@ impl Report {
                     judgement.outcome(),
                 ]
             });
-            let header = ["missed by", "in", "wanted", "tolerance", "reached"];
+            let header = ["missed by", "in", "wanted", "tolerance", "reached (quartiles)"];
             writeln!(text, "{}\n", table(&header, rows.collect(), 2, form))?;
         }
         Ok(text)
@@ -131,17 +131,26 @@ impl Report {
 }
 
 /// The table of one cell.
-fn table_of_rows(rows: &[Row], form: Form) -> String {
+fn table_of_rows(rows: &[Row]) -> String {
     let (header, cells) = rows::table(rows);
-    table(&header, cells, 1, form)
+    table(&header, cells, 1, Form::Terminal)
 }
 
 /// A table whose first `texts` columns are words and whose others are figures.
-fn table(header: &[&str], rows: Vec<Vec<String>>, texts: usize, form: Form) -> String {
-    let mut table = output::table(header, texts);
-    if form == Form::Markdown {
-        table.load_style(presets::ASCII_MARKDOWN);
+pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, texts: usize, form: Form) -> String {
+    match form {
+        Form::Terminal => {
+            let mut table = output::table(header, texts);
+            table.add_rows(rows);
+            table.trim_fmt()
+        }
+        // Not aligned, so that another run changes only the lines whose figures differ.
+        Form::Markdown => {
+            let rule = (0..header.len()).map(|column| if column < texts { "---" } else { "---:" });
+            let rule: String = rule.map(|rule| format!("{rule}|")).collect();
+            let line = |row: Vec<String>| format!("\n| {} |", row.join(" | "));
+            let rows: String = rows.into_iter().map(line).collect();
+            format!("| {} |\n|{rule}{rows}", header.join(" | "))
+        }
     }
-    table.add_rows(rows);
-    table.trim_fmt()
 }

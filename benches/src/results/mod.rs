@@ -1,6 +1,6 @@
 //! What a measurement leaves behind: a folder with one file about the run and one for each cell.
 //!
-//! Every slice is kept, not only its summary: the ratio of any two servers of a cell can be taken
+//! Every slice is kept, not only its summary: the ratio of any two servers of a heat can be taken
 //! rotation by rotation afterwards, whichever was called the baseline when it was measured.
 
 mod figure;
@@ -29,11 +29,11 @@ pub(crate) struct CellResult {
     pub(crate) cell: String,
     /// Whom a second copy of was the control.
     pub(crate) baseline: String,
-    /// How long one slice was, in seconds.
+    /// How long one slice was, in seconds; the longest, if heats differ.
     pub(crate) slice_seconds: f64,
     /// How long the whole cell took, in seconds.
     pub(crate) took_seconds: f64,
-    /// Those that were measured, side by side.
+    /// Those that were measured, side by side with the others of their heat.
     pub(crate) servers: Vec<ServerResult>,
     /// Those that could not be.
     pub(crate) absent: Vec<Absent>,
@@ -46,12 +46,13 @@ pub(crate) struct ServerResult {
     pub(crate) name: String,
     /// What it was loaded with.
     pub(crate) workload: Workload,
-    /// One for each rotation that it took part in.
+    /// One for each rotation of its heats. Slices of two servers that share a rotation lay side by
+    /// side; others may be minutes apart.
     pub(crate) slices: Vec<Slice>,
     /// Of all slices together; nothing for a stream.
     pub(crate) latency: Option<Latency>,
-    /// Resident memory.
-    pub(crate) memory: Memory,
+    /// Resident memory, once for each life of the server.
+    pub(crate) memory: Vec<Memory>,
     /// System calls, counted in a pass of their own.
     pub(crate) syscalls: Syscalls,
 }
@@ -139,19 +140,72 @@ impl CellResult {
 
 impl ServerResult {
     /// How many bytes of resident memory each connection costs: what the process grew by while
-    /// they were opened. Nothing for few connections, which show whole pages and what a server
-    /// allocates once, and for those that come and go.
-    pub(crate) fn bytes_per_connection(&self) -> Option<f64> {
+    /// they were opened, in each of its lives. Nothing for few connections, which show whole pages
+    /// and what a server allocates once, and for those that come and go.
+    pub(crate) fn bytes_per_connection(&self) -> Option<Quartiles> {
         let connections = self.workload.connections();
         if connections < ENOUGH_FOR_MEMORY {
             return None;
         }
-        let grown = self.memory.connected_bytes.saturating_sub(self.memory.idle_bytes);
-        Some(grown as f64 / connections as f64)
+        let grown = self.memory.iter().map(Memory::grown_bytes);
+        Quartiles::of(grown.map(|bytes| bytes as f64 / connections as f64))
     }
 }
 
 /// The name of a server's second copy.
 pub(crate) fn control_of(baseline: &str) -> String {
     format!("{baseline}-again")
+}
+
+#[cfg(test)]
+mod fixtures {
+    use std::time::Duration;
+
+    use super::*;
+
+    impl CellResult {
+        /// A cell of these servers, compared with tokio.
+        pub(crate) fn fixture(cell: &str, servers: Vec<ServerResult>) -> CellResult {
+            CellResult {
+                cell: cell.to_owned(),
+                baseline: "tokio".to_owned(),
+                slice_seconds: 0.01,
+                took_seconds: 0.1,
+                servers,
+                absent: Vec::new(),
+            }
+        }
+    }
+
+    impl ServerResult {
+        /// A server whose slices take these CPU times for a thousand messages each, in
+        /// microseconds, again and again, and whose connections cost 1,500 bytes each.
+        pub(crate) fn fixture(name: &str, cpu: &[u64]) -> ServerResult {
+            let slice = |(rotation, cpu): (usize, &u64)| Slice {
+                rotation,
+                messages: 1000,
+                bytes: 64_000,
+                wall: Duration::from_millis(10),
+                cpu: Duration::from_micros(*cpu),
+                switches: 0,
+            };
+            ServerResult {
+                name: name.to_owned(),
+                workload: Workload::Idle { idle: 999, active: 1, message_bytes: 64 },
+                slices: cpu.iter().cycle().take(12).enumerate().map(slice).collect(),
+                latency: None,
+                memory: vec![Memory { idle_bytes: 0, connected_bytes: 1_500_000, end_bytes: 0 }],
+                syscalls: Syscalls::PerMessage(1.0),
+            }
+        }
+    }
+
+    #[test]
+    fn the_memory_of_a_connection_is_the_median_of_the_lives() {
+        let life = |connected_bytes| Memory { idle_bytes: 0, connected_bytes, end_bytes: 0 };
+        let memory = vec![life(900_000), life(1_000_000), life(2_000_000)];
+        let server = ServerResult { memory, ..ServerResult::fixture("epoll", &[1]) };
+        let each = server.bytes_per_connection().expect("there are enough connections");
+        assert_eq!(each, Quartiles { low: 950.0, median: 1000.0, high: 1500.0 });
+    }
 }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use command::measure::machine::Machine;
 use serde::{Deserialize, Serialize};
 
+use super::control_of;
 use crate::roster::Member;
 
 /// The file `run.json` of a result folder.
@@ -89,6 +90,15 @@ impl Environment {
 }
 
 impl Run {
+    /// Of which version a server is, or the one that it is the control of; nothing if it took no
+    /// part.
+    pub(crate) fn version_of(&self, server: &str) -> Option<&str> {
+        let Options { baseline, .. } = &self.options;
+        let name = if server == control_of(baseline) { baseline } else { server };
+        let server = self.environment.servers.iter().find(|server| server.name == name);
+        server.map(|server| server.version.as_str())
+    }
+
     /// All of it, as pairs of what and how, for people.
     pub(crate) fn facts(&self) -> Vec<(&'static str, String)> {
         let Run { options, environment } = self;

@@ -151,8 +151,8 @@ impl Target {
                         figure: "bytes per connection".to_owned(),
                         bound: bytes,
                         tolerance: 0.0,
-                        reached: Quartiles { low: each, median: each, high: each },
-                        met: each <= bytes,
+                        reached: each,
+                        met: each.median <= bytes,
                     })
                 }));
             }
@@ -162,43 +162,15 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use command::measure::{Memory, Slice, Syscalls, Workload};
-
     use super::*;
     use crate::results::ServerResult;
 
-    /// A server whose slices take these CPU times for a thousand messages each, in microseconds,
-    /// again and again.
     fn server(name: &str, cpu: &[u64]) -> ServerResult {
-        let slice = |(rotation, cpu): (usize, &u64)| Slice {
-            rotation,
-            messages: 1000,
-            bytes: 64_000,
-            wall: Duration::from_millis(10),
-            cpu: Duration::from_micros(*cpu),
-            switches: 0,
-        };
-        ServerResult {
-            name: name.to_owned(),
-            workload: Workload::Idle { idle: 999, active: 1, message_bytes: 64 },
-            slices: cpu.iter().cycle().take(12).enumerate().map(slice).collect(),
-            latency: None,
-            memory: Memory { idle_bytes: 0, connected_bytes: 1_500_000, end_bytes: 0 },
-            syscalls: Syscalls::PerMessage(1.0),
-        }
+        ServerResult::fixture(name, cpu)
     }
 
     fn judged(cell: &str, servers: Vec<ServerResult>) -> Vec<Judgement> {
-        let result = CellResult {
-            cell: cell.to_owned(),
-            baseline: "tokio".to_owned(),
-            slice_seconds: 0.01,
-            took_seconds: 0.1,
-            servers,
-            absent: Vec::new(),
-        };
+        let result = CellResult::fixture(cell, servers);
         judge(&[(Cell::named(cell).expect("a cell"), result)])
     }
 

@@ -60,6 +60,14 @@ pub struct Memory {
     pub end_bytes: u64,
 }
 
+impl Memory {
+    /// By how much the process grew while its connections were opened.
+    #[must_use]
+    pub fn grown_bytes(&self) -> u64 {
+        self.connected_bytes.saturating_sub(self.idle_bytes)
+    }
+}
+
 /// What one server showed under one workload.
 #[derive(Clone, Debug)]
 pub struct Measured {
@@ -67,17 +75,16 @@ pub struct Measured {
     pub slices: Vec<Slice>,
     /// Of every round trip, in nanoseconds; empty for a stream.
     pub latencies: Histogram<u64>,
-    /// What the connections cost.
-    pub memory: Memory,
+    /// What the connections cost, once for each life of the server.
+    pub memory: Vec<Memory>,
 }
 
 impl Measured {
-    /// Adds what the same server showed in a later life: its slices and round trips; its memory is
-    /// that of the last life.
+    /// Adds what the same server showed in a later life: its slices, round trips and memory.
     pub fn append(&mut self, later: Measured) {
         self.slices.extend(later.slices);
         self.latencies.add(later.latencies).expect("all histograms have one range");
-        self.memory = later.memory;
+        self.memory.extend(later.memory);
     }
 
     /// One figure of every slice.

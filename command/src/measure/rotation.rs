@@ -103,6 +103,6 @@ impl Loaded {
             end_bytes: server.resident_bytes()?,
         };
         let latencies = self.generator.latencies().map_err(|error| server.explain(&error))?;
-        Ok(Measured { slices: self.slices, latencies, memory })
+        Ok(Measured { slices: self.slices, latencies, memory: vec![memory] })
     }
 }
