@@ -109,11 +109,45 @@ pub struct EpollSource {
     token: Token,
     shared: Arc<Shared>,
     wakes_one: bool,
-    /// One of those who watch, and are woken one by one, it got something since it last waited.
+    /// Woken one by one with others, it got something since it last waited.
     had_its_turn: AtomicBool,
 }
 
 impl EpollSource {
+    /// Asks to be told of room, once somebody waits for it.
+    fn ask(&self, interest: Interest) {
+        if interest == Interest::Write && self.readiness.ask(interest) {
+            let mut event = EpollEvent::new(EVENTS_OF_A_WRITER, self.token.bits());
+            // ENOENT means that the watch has ended. Nothing else can be wrong with it.
+            _ = self.shared.epoll.modify(&self.fd, &mut event);
+        }
+    }
+
+    /// [`Source::poll_io`] for one of those who watch a listener and are woken one by one.
+    #[inline(never)]
+    fn poll_in_turn<T>(
+        &self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+        attempt: impl FnMut() -> io::Result<Progress<T>>,
+    ) -> Poll<io::Result<T>> {
+        let unwatched = Cell::new(None);
+        let arm = || {
+            if self.had_its_turn.load(Ordering::Relaxed) {
+                unwatched.set(self.queue_up().err());
+            }
+        };
+        let answer = self.readiness.poll_io(cx, interest, attempt, arm);
+        if matches!(answer, Poll::Ready(Ok(_))) {
+            self.had_its_turn.store(true, Ordering::Relaxed);
+        }
+        // Nothing would be told: the next poll tries again.
+        match unwatched.take() {
+            Some(error) if answer.is_pending() => Poll::Ready(Err(error)),
+            _ => answer,
+        }
+    }
+
     /// Goes behind the others who watch: the kernel wakes the first in the queue, which would always
     /// be the same. What comes meanwhile is told by the new watch.
     fn queue_up(&self) -> io::Result<()> {
@@ -139,25 +173,10 @@ impl Source for EpollSource {
         interest: Interest,
         mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
     ) -> Poll<io::Result<T>> {
-        let unwatched = Cell::new(None);
-        let arm = || {
-            if self.had_its_turn.load(Ordering::Relaxed) {
-                unwatched.set(self.queue_up().err());
-            }
-            if interest == Interest::Write && self.readiness.ask(interest) {
-                let mut event = EpollEvent::new(EVENTS_OF_A_WRITER, self.token.bits());
-                // ENOENT means that the watch has ended. Nothing else can be wrong with it.
-                _ = self.shared.epoll.modify(&self.fd, &mut event);
-            }
-        };
-        let answer = self.readiness.poll_io(cx, interest, || attempt(self.fd.as_fd()), arm);
-        if self.wakes_one && matches!(answer, Poll::Ready(Ok(_))) {
-            self.had_its_turn.store(true, Ordering::Relaxed);
-        }
-        // Nothing would be told: the next poll tries again.
-        match unwatched.take() {
-            Some(error) if answer.is_pending() => Poll::Ready(Err(error)),
-            _ => answer,
+        let attempt = || attempt(self.fd.as_fd());
+        match self.wakes_one {
+            true => self.poll_in_turn(cx, interest, attempt),
+            false => self.readiness.poll_io(cx, interest, attempt, || self.ask(interest)),
         }
     }
 }
