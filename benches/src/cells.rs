@@ -19,6 +19,9 @@ const MESSAGES: [usize; 3] = [64, 1024, 16 * 1024];
 const CHUNKS: [(usize, &str); 4] =
     [(4 << 10, "4k"), (32 << 10, "32k"), (256 << 10, "256k"), (1 << 20, "1m")];
 
+/// How long the chunks of a stream into a sink are.
+const SINK_CHUNKS: [(usize, &str); 2] = [(4 << 10, "4k"), (256 << 10, "256k")];
+
 /// At which shares of its own peak a server is loaded by the clock, in percent.
 const SHARES: [u32; 3] = [30, 60, 90];
 
@@ -107,6 +110,9 @@ pub(crate) fn all() -> Vec<Cell> {
     }
     for (chunk_bytes, called) in CHUNKS {
         cells.push(Cell::new(format!("stream-{called}"), Workload::Stream { chunk_bytes }));
+    }
+    for (chunk_bytes, called) in SINK_CHUNKS {
+        cells.push(Cell::new(format!("sink-{called}"), Workload::Sink { chunk_bytes }));
     }
     cells.push(Cell::new("cycles", Workload::Cycles { at_a_time: 16, message_bytes: 64 }));
     let idle = Workload::Idle { idle: 10_000, active: 16, message_bytes: 64 };

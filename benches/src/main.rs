@@ -4,7 +4,7 @@
 //! server under every load, and `report` says what that showed: see `docs/performance.md`. The load
 //! generator and the pairing are those of the command's `compare` ([`command::measure`]); this
 //! program adds servers that the command does not have, each a process of its own: this program
-//! again, as `benches serve NAME PARENT PATH`, or a [peer](peers).
+//! again, as `benches serve [--service SERVICE] NAME PARENT PATH`, or a [peer](peers).
 
 mod cells;
 mod families;
@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use command::arguments::Service;
 use command::measure::generator::process;
 
 use servers::Kind;
@@ -46,6 +47,9 @@ enum Arguments {
     /// Be one of the servers, until the parent process ends
     #[command(hide = true)]
     Serve {
+        /// What to do with the bytes of a connection.
+        #[arg(long, value_enum, default_value = "echo")]
+        service: Service,
         /// Which.
         kind: Kind,
         /// The process that started this one.
@@ -62,7 +66,9 @@ fn main() -> ExitCode {
         Arguments::Report(options) => report::run(&options),
         Arguments::Peers(options) => peers::run(&options),
         Arguments::Generate(options) => process::serve(&options),
-        Arguments::Serve { kind, parent, path } => servers::run(kind, parent, &path),
+        Arguments::Serve { service, kind, parent, path } => {
+            servers::run(kind, service, parent, &path)
+        }
     };
     done.map_or_else(|failure| failure.report(), |()| ExitCode::SUCCESS)
 }

@@ -124,15 +124,16 @@ impl Bench<'_> {
         let mut loaded = Vec::new();
         for member in baseline.chain(others).cloned().chain(control) {
             let peak = peaks.and_then(|peaks| peak(peaks, &member.name));
-            match (&member.program, peak) {
+            let workload = cell.workload(peak.unwrap_or_default());
+            match (member.program(workload.service()), peak) {
                 (Err(reason), _) => absent.push(left_out(&member.name, reason)),
                 (Ok(_), None) if cell.needs_peak() => {
                     absent.push(left_out(&member.name, "its peak was not measured"));
                 }
-                (Ok(program), peak) => loaded.push(Loaded {
+                (Ok(program), _) => loaded.push(Loaded {
                     name: member.name.clone(),
                     program: program.clone(),
-                    workload: cell.workload(peak.unwrap_or_default()),
+                    workload,
                 }),
             }
         }

@@ -1,7 +1,8 @@
 //! The peers: echo servers on what people would use instead, each a package of its own below
 //! `benches/peers`, built on demand so that one that does not build here costs only its own row.
 //!
-//! `benches peers` builds them all and proves of each that it echoes.
+//! `benches peers` builds them all and proves of each that it echoes. Only tokio, which the others
+//! are compared with, is also a sink.
 
 mod check;
 
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
+use command::arguments::Service;
 use command::failure::{Failure, Result};
 use command::output;
 
@@ -27,21 +29,26 @@ pub(crate) struct Peer {
     package: &'static str,
     /// How many threads serve connections.
     threads: usize,
+    /// Whether it can be a sink.
+    sinks: bool,
     /// Why there is no such package.
     missing: Option<&'static str>,
 }
 
 const fn peer(name: &'static str, about: &'static str) -> Peer {
-    Peer { name, about, package: name, threads: 1, missing: None }
+    Peer { name, about, package: name, threads: 1, sinks: false, missing: None }
 }
 
 /// All of them, the ones that most people would use first.
 pub(crate) fn all() -> &'static [Peer] {
+    const TOKIO: Peer =
+        Peer { sinks: true, ..peer("tokio", "tokio, current-thread runtime (epoll)") };
     const TOKIO_MULTI: Peer = Peer {
         name: "tokio-multi",
         about: "tokio, multi-thread runtime with two workers (epoll)",
         package: "tokio",
         threads: 2,
+        sinks: true,
         missing: None,
     };
     const NEXIO: Peer = Peer {
@@ -49,7 +56,7 @@ pub(crate) fn all() -> &'static [Peer] {
         ..peer("nexio", "nexio")
     };
     const ALL: &[Peer] = &[
-        peer("tokio", "tokio, current-thread runtime (epoll)"),
+        TOKIO,
         TOKIO_MULTI,
         peer("mio", "an event loop over mio (epoll)"),
         peer("smol", "smol, executor of one thread (epoll)"),
@@ -130,14 +137,20 @@ impl Peer {
     }
 
     /// The command that starts `program`, which is this peer's, but for the path to listen at, which
-    /// is its last argument. The server ends with this process.
-    pub(crate) fn command(&self, program: &Path) -> Command {
+    /// is its last argument; nothing if it does not have this service. The server ends with this
+    /// process.
+    pub(crate) fn command(&self, program: &Path, service: Service) -> Option<Command> {
         let mut command = Command::new(program);
+        match service {
+            Service::Echo => {}
+            Service::Sink if !self.sinks => return None,
+            Service::Sink => drop(command.arg("--sink")),
+        }
         if self.threads > 1 {
             command.args(["--threads", &self.threads.to_string()]);
         }
         command.arg(std::process::id().to_string());
-        command
+        Some(command)
     }
 
     fn program(&self) -> PathBuf {
@@ -176,7 +189,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let built = peer.build(|line| bar.set_message(format!("{}: {line}", peer.name)));
         let checked = built.and_then(|program| {
             let version = peer.version()?;
-            check::echoes(peer, &program).map(|()| version).map_err(|failure| failure.to_string())
+            check::serves(peer, &program).map(|()| version).map_err(|failure| failure.to_string())
         });
         let row = match checked {
             Ok(version) => [peer.name, &version, "ok", peer.about].map(str::to_owned),

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use clap::ValueEnum as _;
+use command::arguments::Service;
 use command::failure::{Failure, Result};
 use command::measure::Interruption;
 use command::output;
@@ -25,8 +26,10 @@ pub(crate) struct Member {
     pub(crate) about: String,
     /// Its version, or that of the library below it.
     pub(crate) version: String,
-    /// How it is started, or why it cannot be.
-    pub(crate) program: Result<Program, String>,
+    /// How it is started to echo, or why it cannot be.
+    pub(crate) echo: Result<Program, String>,
+    /// The same as a sink.
+    pub(crate) sink: Result<Program, String>,
 }
 
 /// A program with its arguments but for the last one, the path to listen at.
@@ -97,16 +100,21 @@ fn ours() -> Result<Vec<Member>> {
     let kinds = Kind::value_variants().iter();
     let member = |kind: &Kind| {
         let name = kind.to_string();
-        let mut command = Command::new(&program);
-        command.args(["serve", &name, &std::process::id().to_string()]);
-        Member {
-            name,
-            about: about(*kind),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            program: match kind.availability() {
+        let started = |service: Service| {
+            let (service, parent) = (service.to_string(), std::process::id().to_string());
+            let mut command = Command::new(&program);
+            command.args(["serve", "--service", &service, &name, &parent]);
+            match kind.availability() {
                 Availability::Yes(_) => Ok(Program::from(&command)),
                 Availability::No(why) => Err(why),
-            },
+            }
+        };
+        Member {
+            about: about(*kind),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            echo: started(Service::Echo),
+            sink: started(Service::Sink),
+            name,
         }
     };
     Ok(kinds.map(member).collect())
@@ -120,6 +128,14 @@ fn about(kind: Kind) -> String {
 }
 
 impl Member {
+    /// How it is started as this service, or why it cannot be.
+    pub(crate) fn program(&self, service: Service) -> &Result<Program, String> {
+        match service {
+            Service::Echo => &self.echo,
+            Service::Sink => &self.sink,
+        }
+    }
+
     /// Builds a peer; what cargo says meanwhile goes to `show`.
     fn of_peer(peer: &Peer, show: impl Fn(&str)) -> Member {
         let built = peer.build(show);
@@ -127,11 +143,16 @@ impl Member {
             Ok(_) => peer.version().unwrap_or_else(|why| why),
             Err(_) => "not built".to_owned(),
         };
+        let started = |service| {
+            let path = built.as_ref().map_err(String::clone)?;
+            Ok(Program::from(&peer.command(path, service).ok_or("it only echoes")?))
+        };
         Member {
             name: peer.name.to_owned(),
             about: peer.about.to_owned(),
             version,
-            program: built.map(|path| Program::from(&peer.command(&path))),
+            echo: started(Service::Echo),
+            sink: started(Service::Sink),
         }
     }
 }
@@ -144,7 +165,8 @@ impl Member {
             name: name.to_owned(),
             about: String::new(),
             version: String::new(),
-            program: Err("a fixture".to_owned()),
+            echo: Err("a fixture".to_owned()),
+            sink: Err("a fixture".to_owned()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and the help that teaches it.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -231,6 +232,16 @@ pub enum Service {
     Echo,
     /// Counts them, and answers the count.
     Sink,
+}
+
+/// As it is written on the command line.
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Service::Echo => "echo",
+            Service::Sink => "sink",
+        })
+    }
 }
 
 /// A backend, or the best one.

@@ -1,6 +1,6 @@
 //! Whether a built peer keeps the contract, so that a comparison never measures a server that
 //! loses bytes: it echoes what is written, more than its socket holds too, and outlives connections
-//! that end or break.
+//! that end or break. A sink counts as much.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use command::arguments::Service;
 use command::failure::{Failure, Result};
 use command::measure::Server;
 
@@ -23,13 +24,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// If it does not start, or does not do as it must.
-pub(super) fn echoes(peer: &Peer, program: &Path) -> Result<()> {
+pub(super) fn serves(peer: &Peer, program: &Path) -> Result<()> {
     let directory = tempfile::tempdir();
     let directory = directory.map_err(|error| Failure::new("make a temporary directory", error))?;
-    let path = directory.path().join(peer.name);
-    let mut server = Server::start(peer.name, &path, peer.command(program).arg(&path))?;
-    exchange(&path).map_err(|error| server.explain(&error))
+    for (service, check) in CHECKS {
+        let path = directory.path().join(service.to_string());
+        let Some(mut command) = peer.command(program, service) else { continue };
+        let mut server = Server::start(peer.name, &path, command.arg(&path))?;
+        check(&path).map_err(|error| server.explain(&error))?;
+    }
+    Ok(())
 }
+
+type Check = fn(&Path) -> io::Result<()>;
+
+/// What is checked of each service.
+const CHECKS: [(Service, Check); 2] = [(Service::Echo, exchange), (Service::Sink, count)];
 
 fn exchange(path: &Path) -> io::Result<()> {
     let sent: Vec<u8> = (0..BYTES).map(|index| (index % 251) as u8).collect();
@@ -59,6 +69,18 @@ fn exchange(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     Err(io::Error::other("it echoes other bytes than were written"))
+}
+
+fn count(path: &Path) -> io::Result<()> {
+    let mut connection = connect(path)?;
+    connection.write_all(&vec![1; BYTES])?;
+    connection.shutdown(Shutdown::Write)?;
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer)?;
+    match answer == (BYTES as u64).to_le_bytes() {
+        true => Ok(()),
+        false => Err(io::Error::other("it counts other bytes than were written")),
+    }
 }
 
 fn connect(path: &Path) -> io::Result<UnixStream> {

@@ -37,6 +37,8 @@ pub(super) fn all(report: &Report) -> Result<Vec<Picture>> {
     add("CPU for a message, other loads", COST, cost(&longer).svg()?);
     let streams = ["stream-4k", "stream-32k", "stream-256k", "stream-1m"];
     add("CPU for a chunk of a stream", COST, cost(&streams).svg()?);
+    let sinks = ["sink-4k", "sink-256k"];
+    add("CPU for a chunk into a sink", COST, cost(&sinks).svg()?);
 
     let ratio = |cells: &[&str]| {
         report.dots(cells, Look::RATIO, |result, server| {
@@ -183,7 +185,7 @@ fn brief(cell: &Cell) -> String {
     match cell.load {
         Load::Same(Workload::Idle { idle, .. }) => format!("{idle} idle connections"),
         Load::Same(Workload::Cycles { .. }) => "connect, echo, close".to_owned(),
-        Load::Same(Workload::Stream { chunk_bytes }) => {
+        Load::Same(Workload::Stream { chunk_bytes } | Workload::Sink { chunk_bytes }) => {
             format!("chunks of {} KiB", chunk_bytes >> 10)
         }
         Load::Same(workload) => workload.to_string(),

@@ -1,4 +1,4 @@
-//! The echo servers that this program can be: ours, as the command has them and inside tokio, and
+//! The echo and sink servers that this program can be: ours, as the command has them and inside tokio, and
 //! raw loops.
 
 mod in_tokio;
@@ -83,16 +83,17 @@ impl fmt::Display for Kind {
 }
 
 /// Serves at `path` until the process `parent` ends.
-pub(crate) fn run(kind: Kind, parent: u32, path: &Path) -> Result<()> {
+pub(crate) fn run(kind: Kind, service: Service, parent: u32, path: &Path) -> Result<()> {
     let address = Address::path(path).map_err(|error| Failure::new("listen", error))?;
     let task = Task {
-        service: Service::Echo,
+        service,
         address,
         listening: ListenOptions::new(),
         threads: 1,
         spin: Duration::ZERO,
         parent: Some(parent),
     };
+    let other = |serve| serve_other(kind, service, parent, path, serve);
     let spinning = Task { spin: SPIN, ..task.clone() };
     match kind {
         Kind::Epoll => serve::serve(BackendName::Epoll, &task),
@@ -102,23 +103,24 @@ pub(crate) fn run(kind: Kind, parent: u32, path: &Path) -> Result<()> {
         Kind::UringBorrowed => serve::serve_tasks::<Uring>(&task, BytePath::Borrowed),
         Kind::UringSpin => serve::serve(BackendName::Uring, &spinning),
         Kind::Blocking => serve::serve(BackendName::Blocking, &task),
-        Kind::HostedTokio => serve_other(kind, path, parent, in_tokio::hosted),
-        Kind::NestedUring => serve_other(kind, path, parent, in_tokio::nested),
-        Kind::RawEpoll => serve_other(kind, path, parent, raw::epoll),
-        Kind::RawEpollTasks => serve_other(kind, path, parent, raw::epoll_tasks),
-        Kind::RawRingOwned => serve_other(kind, path, parent, raw::ring_owned),
-        Kind::RawRingBorrowed => serve_other(kind, path, parent, raw::ring_borrowed),
-        Kind::RawRing => serve_other(kind, path, parent, raw::ring),
-        Kind::RawBlocking => serve_other(kind, path, parent, raw::blocking),
+        Kind::HostedTokio => other(in_tokio::hosted),
+        Kind::NestedUring => other(in_tokio::nested),
+        Kind::RawEpoll => other(raw::epoll),
+        Kind::RawEpollTasks => other(raw::epoll_tasks),
+        Kind::RawRingOwned => other(raw::ring_owned),
+        Kind::RawRingBorrowed => other(raw::ring_borrowed),
+        Kind::RawRing => other(raw::ring),
+        Kind::RawBlocking => other(raw::blocking),
     }
 }
 
 /// Runs a server that never ends by itself: the end of its parent ends it.
 fn serve_other(
     kind: Kind,
-    path: &Path,
+    service: Service,
     parent: u32,
-    serve: fn(&Path, &dyn Fn()) -> io::Result<()>,
+    path: &Path,
+    serve: fn(&Path, Service, &dyn Fn()) -> io::Result<()>,
 ) -> Result<()> {
     let failed = |error| Failure::new(format_args!("serve with {kind}"), error);
     prctl::set_pdeathsig(Signal::SIGTERM).map_err(|errno| failed(errno.into()))?;
@@ -128,7 +130,7 @@ fn serve_other(
     }
     let listens = || {
         // Whoever started this waits for the line; if nobody reads it, nobody waits.
-        _ = output::print(format_args!("echo server listens on {}", path.display()));
+        _ = output::print(format_args!("{service} server listens on {}", path.display()));
     };
-    serve(path, &listens).map_err(failed)
+    serve(path, service, &listens).map_err(failed)
 }

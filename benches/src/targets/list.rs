@@ -62,7 +62,8 @@ const LONG_CHUNKS: &[&str] = &["stream-32k", "stream-256k", "stream-1m"];
 
 const ALL: &[&str] = &["*"];
 
-const ALL_BUT_BY_THE_CLOCK: &[&str] = &["echo-*", "pipelined-*", "stream-*", "cycles", "idle"];
+const ALL_BUT_BY_THE_CLOCK: &[&str] =
+    &["echo-*", "pipelined-*", "stream-*", "sink-*", "cycles", "idle"];
 
 /// All targets.
 pub(crate) const TARGETS: &[Target] = &[

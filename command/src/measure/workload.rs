@@ -1,13 +1,14 @@
-//! What a load does to an echo server: the things that are compared.
+//! What a load does to an echo or sink server: the things that are compared.
 
 use std::fmt;
 use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::arguments::Service;
 use crate::output::counted;
 
-/// What the load does to an echo server. Every byte that comes back is verified.
+/// What the load does to a server. Every byte that comes back is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Workload {
@@ -23,6 +24,12 @@ pub enum Workload {
     },
     /// One connection sends without waiting and reads what comes back.
     Stream {
+        /// How much is sent with one call, in bytes.
+        chunk_bytes: usize,
+    },
+    /// One connection sends without waiting to a sink, which answers how many bytes came. Only that
+    /// count can be verified: nobody but the server has seen the bytes.
+    Sink {
         /// How much is sent with one call, in bytes.
         chunk_bytes: usize,
     },
@@ -63,7 +70,7 @@ impl Workload {
             Workload::PingPong { connections, .. } | Workload::OpenLoop { connections, .. } => {
                 connections
             }
-            Workload::Stream { .. } => 1,
+            Workload::Stream { .. } | Workload::Sink { .. } => 1,
             Workload::Cycles { at_a_time, .. } => at_a_time,
             Workload::Idle { idle, active, .. } => idle + active,
         }
@@ -78,10 +85,20 @@ impl Workload {
         }
     }
 
-    /// Whether there are round trips, and so latencies, to count: everything but a stream.
+    /// What the server must do.
+    #[must_use]
+    pub const fn service(self) -> Service {
+        match self {
+            Workload::Sink { .. } => Service::Sink,
+            _ => Service::Echo,
+        }
+    }
+
+    /// Whether there are round trips, and so latencies, to count: everything but streams, echoed or
+    /// not.
     #[must_use]
     pub const fn has_round_trips(self) -> bool {
-        !matches!(self, Workload::Stream { .. })
+        !matches!(self, Workload::Stream { .. } | Workload::Sink { .. })
     }
 
     /// Refuses what has no meaning.
@@ -91,7 +108,7 @@ impl Workload {
     pub fn check(self) -> io::Result<()> {
         let (bytes, rate) = match self {
             Workload::PingPong { message_bytes, depth, .. } => (message_bytes.min(depth), 1),
-            Workload::Stream { chunk_bytes } => (chunk_bytes, 1),
+            Workload::Stream { chunk_bytes } | Workload::Sink { chunk_bytes } => (chunk_bytes, 1),
             Workload::Cycles { message_bytes, .. } | Workload::Idle { message_bytes, .. } => {
                 (message_bytes, 1)
             }
@@ -120,6 +137,9 @@ impl fmt::Display for Workload {
             }
             Workload::Stream { chunk_bytes } => {
                 write!(f, "stream, {} KiB chunks", chunk_bytes / 1024)
+            }
+            Workload::Sink { chunk_bytes } => {
+                write!(f, "stream into a sink, {} KiB chunks", chunk_bytes / 1024)
             }
             Workload::Cycles { at_a_time, message_bytes } => {
                 write!(f, "connect, echo, close, {at_a_time} at a time, {message_bytes} B")
@@ -153,6 +173,7 @@ mod tests {
             Workload::PingPong { connections: 1, message_bytes: 0, depth: 1 },
             Workload::PingPong { connections: 1, message_bytes: 1, depth: 0 },
             Workload::Stream { chunk_bytes: 0 },
+            Workload::Sink { chunk_bytes: 0 },
             Workload::Cycles { at_a_time: 0, message_bytes: 1 },
             Workload::Idle { idle: 1, active: 0, message_bytes: 1 },
             Workload::OpenLoop { connections: 1, message_bytes: 1, per_second: 0 },

@@ -66,11 +66,8 @@ impl Task {
 
     /// Says on standard output that the server listens.
     fn announce(&self, backend: &str, threads: impl fmt::Display) -> Result<()> {
-        let service = match self.service {
-            Service::Echo => "echo",
-            Service::Sink => "sink",
-        };
-        say(format_args!("{service} server listens on {} with {backend}, {threads}", self.address))
+        let Task { service, address, .. } = self;
+        say(format_args!("{service} server listens on {address} with {backend}, {threads}"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What all peers share, so that a peer's own source is its echo server and nothing else: the
 //! command line, the end with the parent process, and the line that says that it listens.
 //!
-//! A peer is started as `peer-NAME [--threads N] PARENT PATH`, or asked for its `--version`.
+//! A peer is started as `peer-NAME [--sink] [--threads N] PARENT PATH`, or asked for its `--version`.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -20,14 +20,30 @@ pub const BUFFER: usize = 64 * 1024;
 /// Anything that ends a server: runtimes have errors of their own.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
+/// What a server does with the bytes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Sends them back.
+    Echo,
+    /// Reads to the end, and answers how many they were: 8 bytes, the lowest first.
+    Sink,
+}
+
 /// What a server is asked to do.
 #[derive(Debug)]
 pub struct Task {
+    service: Service,
     threads: usize,
     path: PathBuf,
 }
 
 impl Task {
+    /// What to do with the bytes of a connection.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        self.service
+    }
+
     /// How many threads may serve connections.
     #[must_use]
     pub fn threads(&self) -> usize {
@@ -42,8 +58,12 @@ impl Task {
 
     /// Says that the socket exists and takes connections. To be called once.
     pub fn listens(&self) {
+        let service = match self.service {
+            Service::Echo => "echo",
+            Service::Sink => "sink",
+        };
         // Whoever started this waits for the line; if nobody reads it, nobody waits.
-        _ = writeln!(std::io::stdout(), "echo server listens on {}", self.path.display());
+        _ = writeln!(std::io::stdout(), "{service} server listens on {}", self.path.display());
     }
 }
 
@@ -51,9 +71,19 @@ impl Task {
 /// its parent, and calls `serve`, which should not return.
 ///
 /// `version` is the runtime's name and version, best by [`version_of!`]. `most_threads` is how many
-/// threads `serve` can use; more are refused.
+/// threads `serve` can use; more are refused, and so is any service but the echo.
 pub fn run(version: &str, most_threads: usize, serve: impl FnOnce(Task) -> Result) -> ExitCode {
-    match parse(std::env::args_os().skip(1), most_threads) {
+    run_services(version, &[Service::Echo], most_threads, serve)
+}
+
+/// The same with the services that `serve` has.
+pub fn run_services(
+    version: &str,
+    services: &[Service],
+    most_threads: usize,
+    serve: impl FnOnce(Task) -> Result,
+) -> ExitCode {
+    match parse(std::env::args_os().skip(1), services, most_threads) {
         Ok(Command::Version) => {
             _ = writeln!(std::io::stdout(), "{version}"); // nobody is left to tell
             ExitCode::SUCCESS
@@ -96,12 +126,21 @@ enum Command {
 
 fn parse(
     mut arguments: impl Iterator<Item = OsString>,
+    services: &[Service],
     most_threads: usize,
 ) -> std::result::Result<Command, String> {
-    const USAGE: &str = "usage: [--threads N] PARENT PATH, or --version";
+    const USAGE: &str = "usage: [--sink] [--threads N] PARENT PATH, or --version";
     let mut first = arguments.next().ok_or(USAGE)?;
     if first == "--version" {
         return Ok(Command::Version);
+    }
+    let mut service = Service::Echo;
+    if first == "--sink" {
+        service = Service::Sink;
+        first = arguments.next().ok_or(USAGE)?;
+    }
+    if !services.contains(&service) {
+        return Err("it only echoes".to_owned());
     }
     let mut threads = 1;
     if first == "--threads" {
@@ -114,7 +153,7 @@ fn parse(
     let parent = number(Some(first)).ok_or(USAGE)?;
     let path = arguments.next().ok_or(USAGE)?.into();
     match arguments.next() {
-        None => Ok(Command::Serve { parent, task: Task { threads, path } }),
+        None => Ok(Command::Serve { parent, task: Task { service, threads, path } }),
         Some(_) => Err(USAGE.to_owned()),
     }
 }
@@ -141,7 +180,7 @@ mod tests {
     use super::*;
 
     fn parsed(arguments: &[&str], most_threads: usize) -> std::result::Result<Command, String> {
-        parse(arguments.iter().map(OsString::from), most_threads)
+        parse(arguments.iter().map(OsString::from), &[Service::Echo], most_threads)
     }
 
     #[test]
@@ -150,6 +189,7 @@ mod tests {
             panic!("not understood")
         };
         assert_eq!((parent, task.threads(), task.path()), (17, 1, Path::new("/run/x")));
+        assert_eq!(task.service(), Service::Echo);
         let Ok(Command::Serve { task, .. }) = parsed(&["--threads", "2", "17", "/run/x"], 2) else {
             panic!("not understood")
         };
@@ -165,6 +205,17 @@ mod tests {
         }
         assert!(parsed(&["--threads", "2", "17", "/run/x"], 1).is_err());
         assert!(parsed(&["--threads", "0", "17", "/run/x"], 1).is_err());
+        assert!(parsed(&["--sink", "17", "/run/x"], 1).is_err());
+    }
+
+    #[test]
+    fn a_sink_must_be_one_of_the_services() {
+        let arguments = ["--sink", "--threads", "2", "17", "/run/x"].map(OsString::from);
+        let services = [Service::Echo, Service::Sink];
+        let Ok(Command::Serve { task, .. }) = parse(arguments.into_iter(), &services, 2) else {
+            panic!("not understood")
+        };
+        assert_eq!((task.service(), task.threads()), (Service::Sink, 2));
     }
 
     #[test]

@@ -1,16 +1,17 @@
-//! An echo server on tokio, a task per connection: its current-thread runtime, or the multi-thread
+//! An echo or sink server on tokio, a task per connection: its current-thread runtime, or the multi-thread
 //! one if more than one thread is asked for.
 
 use std::io;
 use std::process::ExitCode;
 
-use peer_harness::{BUFFER, Task};
+use peer_harness::{BUFFER, Service, Task};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
-    peer_harness::run(&peer_harness::version_of!("tokio"), usize::MAX, serve)
+    let services = [Service::Echo, Service::Sink];
+    peer_harness::run_services(&peer_harness::version_of!("tokio"), &services, usize::MAX, serve)
 }
 
 fn serve(task: Task) -> peer_harness::Result {
@@ -30,7 +31,10 @@ async fn accept(task: Task) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         // A connection that fails ends alone; its peer notices.
-        tokio::spawn(echo(stream));
+        match task.service() {
+            Service::Echo => tokio::spawn(echo(stream)),
+            Service::Sink => tokio::spawn(sink(stream)),
+        };
     }
 }
 
@@ -40,6 +44,17 @@ async fn echo(mut stream: UnixStream) -> io::Result<()> {
         match stream.read(&mut buffer).await? {
             0 => return Ok(()),
             received => stream.write_all(&buffer[..received]).await?,
+        }
+    }
+}
+
+async fn sink(mut stream: UnixStream) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    let mut count = 0_u64;
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return stream.write_all(&count.to_le_bytes()).await,
+            received => count += received as u64,
         }
     }
 }

@@ -6,23 +6,27 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread;
 
+use command::arguments::Service;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use super::{BUFFER, listener};
+use super::{BUFFER, answer, listener};
 
 /// How much stack a thread has, in bytes; its buffer is not on it.
 const STACK: usize = 64 * 1024;
 
 /// Listens at `path`, says so, and serves for ever.
-pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()> {
+pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn()) -> io::Result<()> {
     let listener = UnixListener::from(listener(path)?);
     listener.set_nonblocking(false)?;
     listens();
     loop {
         let (stream, _) = listener.accept()?;
         // An error ends its connection alone; the generator notices.
-        thread::Builder::new().stack_size(STACK).spawn(move || echo(&stream))?;
+        thread::Builder::new().stack_size(STACK).spawn(move || match service {
+            Service::Echo => echo(&stream),
+            Service::Sink => sink(&stream),
+        })?;
     }
 }
 
@@ -41,6 +45,18 @@ fn echo(stream: &UnixStream) -> nix::Result<()> {
                 Err(Errno::EINTR) => {}
                 sent => unsent = &unsent[sent?..],
             }
+        }
+    }
+}
+
+fn sink(stream: &UnixStream) -> nix::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    let mut count = 0;
+    loop {
+        match recv(stream.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+            Ok(0) => return answer(stream, count),
+            Err(Errno::EINTR) => {}
+            received => count += received? as u64,
         }
     }
 }

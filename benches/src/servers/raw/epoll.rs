@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use command::arguments::Service;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use slab::Slab;
@@ -32,7 +33,7 @@ struct Watched {
 }
 
 /// Listens at `path`, says so, and serves for ever.
-pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()> {
+pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn()) -> io::Result<()> {
     let listener = listener(path)?;
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
@@ -47,7 +48,7 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
         };
         for event in &events[..count] {
             if event.data() == LISTENER {
-                accept_all(&listener, &epoll, &mut connections)?;
+                accept_all(&listener, service, &epoll, &mut connections)?;
                 continue;
             }
             // Lossless: it came from a `usize`.
@@ -59,7 +60,7 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
                 // Room that nobody waits for: a receive would find nothing.
                 continue;
             }
-            match connection.echo(hung_up, &mut buffers) {
+            match connection.go_on(hung_up, &mut buffers) {
                 Next::Room if !*room => {
                     *room = true;
                     let event = EpollEvent::new(DATA | EpollFlags::EPOLLOUT, key as u64);
@@ -76,13 +77,14 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
 /// Accepts everyone who waits.
 fn accept_all(
     listener: &OwnedFd,
+    service: Service,
     epoll: &Epoll,
     connections: &mut Slab<Watched>,
 ) -> io::Result<()> {
     while let Some(fd) = accept(listener)? {
         let entry = connections.vacant_entry();
         epoll.add(&fd, EpollEvent::new(DATA, entry.key() as u64))?;
-        entry.insert(Watched { connection: Connection::new(fd), room: false });
+        entry.insert(Watched { connection: Connection::new(fd, service), room: false });
     }
     Ok(())
 }

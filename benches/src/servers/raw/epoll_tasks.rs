@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 
 use async_task::Runnable;
 use atomic_waker::AtomicWaker;
+use command::arguments::Service;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use slab::Slab;
@@ -57,7 +58,7 @@ impl Readiness {
 }
 
 /// Listens at `path`, says so, and serves for ever.
-pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()> {
+pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn()) -> io::Result<()> {
     let listener = listener(path)?;
     let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
     epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
@@ -71,7 +72,7 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
         };
         for event in &events[..count] {
             if event.data() == LISTENER {
-                accept_all(&listener, &epoll, &mut connections)?;
+                accept_all(&listener, service, &epoll, &mut connections)?;
             } else if let Some(readiness) = connections.get(event.data() as usize) {
                 readiness.note(event.events());
             }
@@ -88,6 +89,7 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
 /// Accepts everyone who waits, and starts their tasks.
 fn accept_all(
     listener: &OwnedFd,
+    service: Service,
     epoll: &Arc<Epoll>,
     connections: &mut Slab<Arc<Readiness>>,
 ) -> io::Result<()> {
@@ -96,7 +98,8 @@ fn accept_all(
         let (key, readiness) = (entry.key() as u64, Arc::<Readiness>::default());
         epoll.add(&fd, EpollEvent::new(DATA, key))?;
         entry.insert(Arc::clone(&readiness));
-        let mut task = Task { connection: Connection::new(fd), readiness, key, room: false };
+        let connection = Connection::new(fd, service);
+        let mut task = Task { connection, readiness, key, room: false };
         let epoll = Arc::clone(epoll);
         let served = poll_fn(move |cx| task.poll(&epoll, cx));
         let (runnable, task) = async_task::spawn(served, |woken| {
@@ -125,7 +128,7 @@ impl Task {
             if !self.connection.is_blocked() && !hung_up && !said.contains(EpollFlags::EPOLLIN) {
                 continue;
             }
-            let next = BUFFERS.with_borrow_mut(|buffers| self.connection.echo(hung_up, buffers));
+            let next = BUFFERS.with_borrow_mut(|buffers| self.connection.go_on(hung_up, buffers));
             let is_watched = match next {
                 Next::Room if !self.room => {
                     self.room = true;

@@ -1,10 +1,11 @@
-//! Echo servers written directly on system calls, without a task, a trait or a waker between them
+//! Echo and sink servers written directly on system calls, without a task, a trait or a waker between them
 //! and the kernel: the limit that a backend is measured against. ([`epoll_tasks()`] has tasks and
 //! wakers, and nothing else: the limit of what runs futures.)
 //!
 //! Each is the fastest that could be found for its technique. They stop only with their process,
 //! and an error that is not one connection's ends them.
 
+mod answering;
 mod blocking;
 mod buffers;
 mod epoll;
@@ -15,6 +16,7 @@ mod ready;
 mod ring;
 mod ring_borrowed;
 mod ring_owned;
+mod ring_owned_sink;
 
 pub(super) use blocking::serve as blocking;
 pub(super) use epoll::serve as epoll;
@@ -24,6 +26,7 @@ pub(super) use ring::serve as ring;
 pub(super) use ring_borrowed::serve as ring_borrowed;
 pub(super) use ring_owned::serve as ring_owned;
 
+use answering::answer;
 use listening::{accept, listener};
 
 /// How much is received at once, in bytes: as our servers and the peers do, so that the size is

@@ -7,10 +7,11 @@
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
+use command::arguments::Service;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use super::BUFFER;
+use super::{BUFFER, answer};
 
 /// Says per call what O_NONBLOCK says per socket, which the ring's accepted ones do not have.
 const RECEIVE: MsgFlags = MsgFlags::MSG_DONTWAIT;
@@ -18,8 +19,8 @@ const SEND: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
 
 /// The buffer that is received into, and those that came back from blocked connections.
 pub(super) struct Buffers {
-    current: Box<[u8]>,
-    spare: Vec<Box<[u8]>>,
+    current: Box<[u8; BUFFER]>,
+    spare: Vec<Box<[u8; BUFFER]>>,
 }
 
 impl Buffers {
@@ -28,14 +29,14 @@ impl Buffers {
     }
 
     /// Hands out the current buffer, with what was received, and puts another in its place.
-    fn take(&mut self) -> Box<[u8]> {
+    fn take(&mut self) -> Box<[u8; BUFFER]> {
         let next = self.spare.pop().unwrap_or_else(new_buffer);
         std::mem::replace(&mut self.current, next)
     }
 }
 
-fn new_buffer() -> Box<[u8]> {
-    vec![0; BUFFER].into_boxed_slice()
+fn new_buffer() -> Box<[u8; BUFFER]> {
+    Box::new([0; BUFFER])
 }
 
 /// What a connection waits for next.
@@ -52,65 +53,98 @@ pub(super) enum Next {
 /// A connection, served by readiness.
 pub(super) struct Connection {
     fd: OwnedFd,
-    unwritten: Option<Unwritten>,
+    state: State,
 }
 
-/// What was received and does not fit into the socket.
+/// What a connection keeps between two events.
+enum State {
+    /// It echoes; what was received and does not fit into the socket, if there is such.
+    Echo(Option<Unwritten>),
+    /// It is a sink; how many bytes came so far.
+    Sink(u64),
+}
+
 struct Unwritten {
-    buffer: Box<[u8]>,
+    buffer: Box<[u8; BUFFER]>,
     range: Range<usize>,
 }
 
 impl Connection {
-    pub(super) fn new(fd: OwnedFd) -> Connection {
-        Connection { fd, unwritten: None }
+    pub(super) fn new(fd: OwnedFd, service: Service) -> Connection {
+        let state = match service {
+            Service::Echo => State::Echo(None),
+            Service::Sink => State::Sink(0),
+        };
+        Connection { fd, state }
     }
 
     /// Whether room is what it waits for.
     pub(super) fn is_blocked(&self) -> bool {
-        self.unwritten.is_some()
+        matches!(self.state, State::Echo(Some(_)))
     }
 
-    /// Echoes until nothing is left to receive, or nothing more can be sent. The peer has hung up
+    /// Serves until nothing is left to receive, or nothing more can be sent. The peer has hung up
     /// if `hung_up`: then a short receive does not mean that the next one would find nothing, for
     /// the end of the stream gives no further event.
-    pub(super) fn echo(&mut self, hung_up: bool, buffers: &mut Buffers) -> Next {
+    pub(super) fn go_on(&mut self, hung_up: bool, buffers: &mut Buffers) -> Next {
+        let next = match &mut self.state {
+            State::Echo(unwritten) => echo(&self.fd, unwritten, hung_up, buffers),
+            State::Sink(count) => sink(&self.fd, count, hung_up, buffers),
+        };
         // An error ends its connection alone; the generator notices.
-        self.try_echo(hung_up, buffers).unwrap_or(Next::End)
-    }
-
-    fn try_echo(&mut self, hung_up: bool, buffers: &mut Buffers) -> nix::Result<Next> {
-        let fd = self.fd.as_raw_fd();
-        if let Some(unwritten) = &mut self.unwritten {
-            let rest = &unwritten.buffer[unwritten.range.clone()];
-            unwritten.range.start += unless_full(send(fd, rest, SEND))?;
-            if unwritten.range.start < unwritten.range.end {
-                return Ok(Next::Room);
-            }
-        }
-        buffers.spare.extend(self.unwritten.take().map(|unwritten| unwritten.buffer));
-        loop {
-            let received = match recv(fd, &mut buffers.current, RECEIVE) {
-                Ok(0) => return Ok(Next::End),
-                Err(Errno::EAGAIN) => return Ok(Next::Data),
-                received => received?,
-            };
-            let sent = unless_full(send(fd, &buffers.current[..received], SEND))?;
-            if sent < received {
-                let range = sent..received;
-                self.unwritten = Some(Unwritten { buffer: buffers.take(), range });
-                return Ok(Next::Room);
-            }
-            if received < BUFFER && !hung_up {
-                return Ok(Next::Data);
-            }
-        }
+        next.unwrap_or(Next::End)
     }
 }
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+fn echo(
+    fd: &OwnedFd,
+    held: &mut Option<Unwritten>,
+    hung_up: bool,
+    buffers: &mut Buffers,
+) -> nix::Result<Next> {
+    let fd = fd.as_raw_fd();
+    if let Some(unwritten) = held {
+        let rest = &unwritten.buffer[unwritten.range.clone()];
+        unwritten.range.start += unless_full(send(fd, rest, SEND))?;
+        if unwritten.range.start < unwritten.range.end {
+            return Ok(Next::Room);
+        }
+    }
+    buffers.spare.extend(held.take().map(|unwritten| unwritten.buffer));
+    loop {
+        let received = match recv(fd, &mut *buffers.current, RECEIVE) {
+            Ok(0) => return Ok(Next::End),
+            Err(Errno::EAGAIN) => return Ok(Next::Data),
+            received => received?,
+        };
+        let sent = unless_full(send(fd, &buffers.current[..received], SEND))?;
+        if sent < received {
+            *held = Some(Unwritten { buffer: buffers.take(), range: sent..received });
+            return Ok(Next::Room);
+        }
+        if received < BUFFER && !hung_up {
+            return Ok(Next::Data);
+        }
+    }
+}
+
+fn sink(fd: &OwnedFd, count: &mut u64, hung_up: bool, buffers: &mut Buffers) -> nix::Result<Next> {
+    loop {
+        let received = match recv(fd.as_raw_fd(), &mut *buffers.current, RECEIVE) {
+            Ok(0) => return answer(fd, *count).map(|()| Next::End),
+            Err(Errno::EAGAIN) => return Ok(Next::Data),
+            received => received?,
+        };
+        *count += received as u64;
+        if received < BUFFER && !hung_up {
+            return Ok(Next::Data);
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! A ring loop without tricks: one-shot receives into each connection's own buffer, and sends from
-//! there. It moves the most small messages at a hundred busy connections; with larger messages or
+//! A ring loop without tricks: one-shot receives into each connection's own buffer, and, to echo,
+//! sends from there. It moves the most small messages at a hundred busy connections; with larger messages or
 //! more connections its buffers do not stay in the cache, and a shared buffer is cheaper.
 
 use std::io;
@@ -7,11 +7,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::Path;
 
+use command::arguments::Service;
 use io_uring::{opcode, types};
 use slab::Slab;
 
 use super::queue::{Event, OWN, Queue};
-use super::{BUFFER, listener};
+use super::{BUFFER, answer, listener};
 
 const RECEIVE: u8 = OWN;
 const SEND: u8 = OWN + 1;
@@ -22,12 +23,13 @@ struct Connection {
     /// The kernel reads or writes it while an operation is under way. Only what was received is
     /// initialised, and only that much of its memory is real.
     buffer: Box<[MaybeUninit<u8>]>,
+    /// At once; by a sink since the beginning.
     received: usize,
     sent: usize,
 }
 
 /// Listens at `path`, says so, and serves for ever.
-pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()> {
+pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn()) -> io::Result<()> {
     let listener = listener(path)?;
     let mut queue = Queue::new(listener.as_fd())?;
     listens();
@@ -46,8 +48,17 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
             };
             let connection: &mut Connection = &mut connections[key];
             match (operation, usize::try_from(result)) {
+                (RECEIVE, Ok(0)) if service == Service::Sink => {
+                    let connection = connections.remove(key);
+                    // An error ends its connection alone; the generator notices.
+                    _ = answer(&connection.fd, connection.received as u64);
+                }
                 // The end of the stream; or an error, which ends its connection alone.
                 (RECEIVE, Ok(0)) | (_, Err(_)) => drop(connections.remove(key)),
+                (RECEIVE, Ok(received)) if service == Service::Sink => {
+                    connection.received += received;
+                    connection.receive(key, &mut queue)?;
+                }
                 (RECEIVE, Ok(received)) => {
                     (connection.received, connection.sent) = (received, 0);
                     connection.send(key, &mut queue)?;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::Path;
 
+use command::arguments::Service;
 use io_uring::{cqueue, opcode, types};
 use slab::Slab;
 
@@ -29,7 +30,7 @@ struct Polled {
 }
 
 /// Listens at `path`, says so, and serves for ever.
-pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()> {
+pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn()) -> io::Result<()> {
     let listener = listener(path)?;
     let mut queue = Queue::new(listener.as_fd())?;
     listens();
@@ -40,7 +41,7 @@ pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()>
         while let Some(event) = queue.next()? {
             let (operation, key, result, flags) = match event {
                 Event::Accepted(fd) => {
-                    let connection = Connection::new(fd);
+                    let connection = Connection::new(fd, service);
                     let polled = Polled { connection, data: false, room: false, is_over: false };
                     let key = connections.insert(polled);
                     connections[key].poll_for_data(key, &mut queue)?;
@@ -75,7 +76,7 @@ impl Polled {
         queue: &mut Queue<'_>,
         buffers: &mut Buffers,
     ) -> io::Result<()> {
-        let next = self.connection.echo(hung_up, buffers);
+        let next = self.connection.go_on(hung_up, buffers);
         if next == Next::End {
             self.is_over = true;
             let held = [(DATA, self.data), (ROOM, self.room)];

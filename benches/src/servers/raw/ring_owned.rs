@@ -9,13 +9,14 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::Path;
 
+use command::arguments::Service;
 use io_uring::squeue::Flags;
 use io_uring::{cqueue, opcode, types};
 use slab::Slab;
 
 use super::buffers::{Buffers, GROUP, Number};
-use super::listener;
 use super::queue::{Event, OWN, Queue};
+use super::{listener, ring_owned_sink};
 
 const RECEIVE: u8 = OWN;
 const SEND: u8 = OWN + 1;
@@ -79,11 +80,15 @@ struct Server<'a> {
 }
 
 /// Listens at `path`, says so, and serves for ever.
-pub(in super::super) fn serve(path: &Path, listens: &dyn Fn()) -> io::Result<()> {
+pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn()) -> io::Result<()> {
     let listener = listener(path)?;
     let queue = Queue::new(listener.as_fd())?;
     let buffers = Buffers::new(&queue)?;
     listens();
+    if service == Service::Sink {
+        // Nothing is held or sent, so that nothing of what is below is needed.
+        return ring_owned_sink::serve(queue, buffers);
+    }
     let (connections, starved, quiet) = (Slab::new(), Vec::new(), Vec::new());
     let mut server = Server { queue, buffers, connections, starved, quiet, is_awaited: false };
     let mut submitted = Vec::new();

@@ -13,6 +13,7 @@ mod pattern;
 mod ping_pong;
 pub mod process;
 mod remote;
+mod sink;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use cycles::Cycles;
 pub use open_loop::OpenLoop;
 pub use ping_pong::PingPong;
 pub use remote::Remote;
+pub use sink::Sink;
 pub use stream::Stream;
 
 use std::io;
@@ -40,6 +42,8 @@ pub enum Load {
     PingPong(PingPong),
     /// See [`Workload::Stream`].
     Stream(Stream),
+    /// See [`Workload::Sink`].
+    Sink(Sink),
     /// See [`Workload::Cycles`].
     Cycles(Cycles),
     /// See [`Workload::OpenLoop`].
@@ -47,8 +51,8 @@ pub enum Load {
 }
 
 impl Load {
-    /// Opens the connections of `workload` to the server at `path`, and has one message echoed on
-    /// each. Blocks until then, but not for ever: a server that does nothing for five seconds is
+    /// Opens the connections of `workload` to the server at `path`, and has one message echoed, or
+    /// counted, on each. Blocks until then, but not for ever: a server that does nothing for five seconds is
     /// an error.
     ///
     /// # Errors
@@ -65,6 +69,7 @@ impl Load {
             Workload::Stream { chunk_bytes } => {
                 Stream::connect(path, chunk_bytes).map(Load::Stream)
             }
+            Workload::Sink { chunk_bytes } => Sink::connect(path, chunk_bytes).map(Load::Sink),
             Workload::Cycles { at_a_time, message_bytes } => {
                 Cycles::connect(path, at_a_time, message_bytes).map(Load::Cycles)
             }
@@ -75,23 +80,24 @@ impl Load {
     }
 
     /// Loads the server for `length`, at least with one message on each connection that is used,
-    /// then waits until everything that was sent has come back. Latencies are recorded in
+    /// then waits until everything that was sent has come back, or was counted. Latencies are recorded in
     /// nanoseconds.
     ///
     /// # Errors
-    /// `InvalidData` if a byte differs, `UnexpectedEof` if the server closes, `TimedOut` if it
+    /// `InvalidData` if a byte or a count differs, `UnexpectedEof` if the server closes, `TimedOut` if it
     /// does not answer for five seconds; those of reading, writing and epoll.
     pub fn run(&mut self, length: Duration, latencies: &mut Histogram<u64>) -> io::Result<Volume> {
         match self {
             Load::PingPong(load) => load.run(length, latencies),
             Load::Stream(load) => load.run(length),
+            Load::Sink(load) => load.run(length),
             Load::Cycles(load) => load.run(length, latencies),
             Load::OpenLoop(load) => load.run(length, latencies),
         }
     }
 }
 
-/// How much went to the server and came back, verified.
+/// How much went to the server and came back, verified; or went to a sink, as it has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// Messages, or chunks of a stream, or cycles.

@@ -17,33 +17,35 @@ use nix::sys::socket::{
 use tempfile::TempDir;
 
 use super::{Load, Volume, latencies};
+use crate::arguments::Service;
 use crate::measure::Workload;
 
-const WORKLOADS: [Workload; 7] = [
+const WORKLOADS: [Workload; 8] = [
     Workload::PingPong { connections: 3, message_bytes: 64, depth: 1 },
     Workload::PingPong { connections: 3, message_bytes: 60, depth: 8 },
     // More than the sockets hold.
     Workload::PingPong { connections: 2, message_bytes: 300_000, depth: 4 },
     Workload::Stream { chunk_bytes: 4096 },
+    Workload::Sink { chunk_bytes: 4096 },
     Workload::Cycles { at_a_time: 3, message_bytes: 64 },
     Workload::Idle { idle: 20, active: 3, message_bytes: 64 },
     Workload::OpenLoop { connections: 3, message_bytes: 64, per_second: 20_000 },
 ];
 
-/// What a server does to the bytes that it echoes next, given how many it has echoed; `false`
-/// closes the connection instead.
+/// What a server does to the bytes that it sends next, which are an echo or a count, given how many
+/// had come before those that they answer; `false` closes the connection instead.
 type Change = fn(u64, &mut [u8]) -> bool;
 
-/// An echo server with a thread for each connection.
-struct Echo {
+/// A server with a thread for each connection.
+struct Server {
     path: PathBuf,
     ends: Arc<AtomicBool>,
     accepting: Option<JoinHandle<()>>,
     _directory: TempDir,
 }
 
-impl Echo {
-    fn start(change: Change) -> Echo {
+impl Server {
+    fn start(service: Service, change: Change) -> Server {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path).expect("a new path");
@@ -55,10 +57,10 @@ impl Echo {
                     return;
                 }
                 let (stream, echoed) = (stream.expect("a client"), Arc::clone(&echoed));
-                thread::spawn(move || echo(stream, change, &echoed));
+                thread::spawn(move || serve(service, stream, change, &echoed));
             }
         });
-        Echo { path, ends, accepting: Some(accepting), _directory: directory }
+        Server { path, ends, accepting: Some(accepting), _directory: directory }
     }
 
     fn load(&self, workload: Workload, length: Duration) -> io::Result<(Volume, Histogram<u64>)> {
@@ -68,12 +70,28 @@ impl Echo {
     }
 }
 
-impl Drop for Echo {
+impl Drop for Server {
     fn drop(&mut self) {
         self.ends.store(true, Ordering::Relaxed);
         // Wakes it; if it is gone, it needs no waking.
         _ = UnixStream::connect(&self.path);
         self.accepting.take().map(JoinHandle::join);
+    }
+}
+
+fn serve(service: Service, stream: UnixStream, change: Change, before: &AtomicU64) {
+    match service {
+        Service::Echo => echo(stream, change, before),
+        Service::Sink => sink(stream, change, before),
+    }
+}
+
+/// Counts to the end of the stream, then answers.
+fn sink(mut stream: UnixStream, change: Change, counted: &AtomicU64) {
+    let count = io::copy(&mut stream, &mut io::sink()).expect("it is a stream");
+    let mut answer = count.to_le_bytes();
+    if change(counted.fetch_add(count, Ordering::Relaxed), &mut answer) {
+        _ = stream.write_all(&answer); // the load may have left
     }
 }
 
@@ -90,7 +108,8 @@ fn echo(mut stream: UnixStream, change: Change, echoed: &AtomicU64) {
 
 /// What `workload` finds at such a server.
 fn error_of(workload: Workload, change: Change) -> io::ErrorKind {
-    let found = Echo::start(change).load(workload, Duration::from_millis(50));
+    let server = Server::start(workload.service(), change);
+    let found = server.load(workload, Duration::from_millis(50));
     found.map(|(volume, _)| volume).expect_err("the echo is wrong").kind()
 }
 
@@ -100,16 +119,16 @@ const LATER: u64 = 2_000;
 
 #[test]
 fn what_comes_back_is_counted() {
-    let server = Echo::start(|_, _| true);
     for workload in WORKLOADS {
+        let server = Server::start(workload.service(), |_, _| true);
         let (volume, latencies) =
-            server.load(workload, Duration::from_millis(50)).expect("it echoes");
+            server.load(workload, Duration::from_millis(50)).expect("it serves");
         let bytes = match workload {
             Workload::PingPong { message_bytes, .. }
             | Workload::Cycles { message_bytes, .. }
             | Workload::Idle { message_bytes, .. }
             | Workload::OpenLoop { message_bytes, .. } => message_bytes,
-            Workload::Stream { chunk_bytes } => chunk_bytes,
+            Workload::Stream { chunk_bytes } | Workload::Sink { chunk_bytes } => chunk_bytes,
         };
         assert_eq!(volume.bytes, volume.messages * bytes as u64, "{workload}");
         assert!(volume.messages >= workload.active_connections() as u64, "{workload}");
@@ -152,6 +171,46 @@ fn a_server_that_goes_away_is_found() {
     }
 }
 
+/// The first error at a server that reads `length` bytes of its one client, sends `answer`, and
+/// closes.
+fn error_of_sink(length: u64, answer: &[u8]) -> io::Error {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    let listener = UnixListener::bind(&path).expect("a new path");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut input = (&stream).take(length);
+            io::copy(&mut input, &mut io::sink()).expect("it is a stream");
+            _ = stream.write_all(answer); // the load may have left
+        });
+        Load::connect(Workload::Sink { chunk_bytes: 1 << 20 }, &path).expect_err("it is wrong")
+    })
+}
+
+#[test]
+fn a_sink_that_answers_something_else_is_found() {
+    let right = (1_u64 << 20).to_le_bytes();
+    let more = [right.as_slice(), &[0]].concat();
+    let fewer = ((1_u64 << 20) - 1).to_le_bytes();
+    let turned = (1_u64 << 20).to_be_bytes();
+    for (answer, kind) in [
+        (&right[..7], io::ErrorKind::UnexpectedEof),
+        (&more[..], io::ErrorKind::InvalidData),
+        (&fewer[..], io::ErrorKind::InvalidData),
+        (&turned[..], io::ErrorKind::InvalidData),
+    ] {
+        assert_eq!(error_of_sink(u64::MAX, answer).kind(), kind, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_sink_that_does_not_read_to_the_end_is_found() {
+    let error = error_of_sink(1, &(1_u64 << 20).to_le_bytes()).kind();
+    let gone = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+    assert!(gone.contains(&error), "{error}");
+}
+
 /// A listener whose backlog is full, and the connections that fill it.
 fn full(path: &Path) -> (UnixListener, Vec<UnixStream>) {
     let fd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None);
@@ -172,10 +231,11 @@ fn full(path: &Path) -> (UnixListener, Vec<UnixStream>) {
     }
 }
 
-/// Both ways of opening connections.
-const OPENING: [Workload; 2] = [
+/// All ways of opening connections.
+const OPENING: [Workload; 3] = [
     Workload::PingPong { connections: 10, message_bytes: 8, depth: 1 },
     Workload::Cycles { at_a_time: 10, message_bytes: 8 },
+    Workload::Sink { chunk_bytes: 8 },
 ];
 
 #[test]
@@ -187,9 +247,10 @@ fn a_full_backlog_is_waited_for() {
         let (begin, begun) = mpsc::channel();
         let accepting = thread::spawn(move || {
             begun.recv().expect("the load begins");
-            for stream in listener.incoming().take(filling.len() + 10) {
+            for stream in listener.incoming().take(filling.len() + workload.connections()) {
                 let stream = stream.expect("a client");
-                thread::spawn(move || echo(stream, |_, _| true, &AtomicU64::new(0)));
+                let service = workload.service();
+                thread::spawn(move || serve(service, stream, |_, _| true, &AtomicU64::new(0)));
             }
         });
         begin.send(()).expect("it waits");
@@ -218,7 +279,7 @@ fn a_server_that_does_not_accept_is_found() {
 fn an_open_loop_shows_all_who_wait_for_a_server_that_stalls() {
     const STALL: Duration = Duration::from_millis(50);
     // Once, when half of the messages are through.
-    let server = Echo::start(|before, bytes| {
+    let server = Server::start(Service::Echo, |before, bytes| {
         if (before..before + bytes.len() as u64).contains(&64_000) {
             thread::sleep(STALL);
         }
@@ -238,7 +299,7 @@ fn an_open_loop_shows_all_who_wait_for_a_server_that_stalls() {
 
 #[test]
 fn an_open_loop_keeps_its_schedule() {
-    let server = Echo::start(|_, _| true);
+    let server = Server::start(Service::Echo, |_, _| true);
     let workload = Workload::OpenLoop { connections: 4, message_bytes: 8, per_second: 1_000_000 };
     let begin = Instant::now();
     let loaded = server.load(workload, Duration::from_millis(20));
