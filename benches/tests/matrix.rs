@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use unix_transport::{Availability, Backend as _, Uring};
 
 /// Two servers that are in the program itself, so that nothing needs to be built.
 const BENCHES: &str = env!("CARGO_BIN_EXE_benches");
@@ -99,6 +100,31 @@ fn what_does_not_exist_is_refused() -> io::Result<()> {
             Command::new(BENCHES).args(arguments).current_dir(directory.path()).output()?;
         assert!(!output.status.success());
         assert!(words(&output).contains(text), "{}", words(&output));
+    }
+    Ok(())
+}
+
+/// Each byte that they did not count would leave them out.
+#[test]
+fn every_server_of_the_program_is_a_sink_too() -> io::Result<()> {
+    let mut servers = vec!["epoll", "epoll-owned", "blocking", "hosted-tokio"];
+    servers.extend(["raw-epoll", "raw-epoll-tasks", "raw-blocking"]);
+    if matches!(Uring::probe(), Availability::Yes(_)) {
+        servers.extend(["uring", "uring-borrowed", "nested-uring"]);
+        servers.extend(["raw-ring", "raw-ring-owned", "raw-ring-borrowed"]);
+    }
+    let directory = tempfile::tempdir()?;
+    let folder = directory.path().join("results");
+    let mut command = Command::new(BENCHES);
+    command.args(["matrix", "--cells", "sink-*", "--seconds-per-cell", "1"]);
+    command.args(["--baseline", "raw-epoll", "--servers", &servers.join(","), "--output"]);
+    let said = words(&command.arg(&folder).output()?);
+    let report = fs::read_to_string(folder.join("report.csv"))?;
+    for server in servers {
+        for cell in ["sink-4k", "sink-256k"] {
+            let row = format!("\n{cell},{server},");
+            assert!(report.contains(&row), "{server} is not in {cell}: {said}");
+        }
     }
     Ok(())
 }

@@ -53,7 +53,8 @@ fn sink(stream: &UnixStream) -> nix::Result<()> {
     let mut buffer = vec![0; BUFFER];
     let mut count = 0;
     loop {
-        match recv(stream.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+        // Nobody waits for an answer before the end: one call for a whole buffer.
+        match recv(stream.as_raw_fd(), &mut buffer, MsgFlags::MSG_WAITALL) {
             Ok(0) => return answer(stream, count),
             Err(Errno::EINTR) => {}
             received => count += received? as u64,

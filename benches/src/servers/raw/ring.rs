@@ -41,7 +41,7 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
                 Event::Accepted(fd) => {
                     let buffer = Box::new_uninit_slice(BUFFER);
                     let key = connections.insert(Connection { fd, buffer, received: 0, sent: 0 });
-                    connections[key].receive(key, &mut queue)?;
+                    connections[key].receive(key, service, &mut queue)?;
                     continue;
                 }
                 Event::Done { operation, key, result, .. } => (operation, key, result),
@@ -57,7 +57,7 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
                 (RECEIVE, Ok(0)) | (_, Err(_)) => drop(connections.remove(key)),
                 (RECEIVE, Ok(received)) if service == Service::Sink => {
                     connection.received += received;
-                    connection.receive(key, &mut queue)?;
+                    connection.receive(key, service, &mut queue)?;
                 }
                 (RECEIVE, Ok(received)) => {
                     (connection.received, connection.sent) = (received, 0);
@@ -67,7 +67,7 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
                     connection.sent += sent;
                     match connection.sent < connection.received {
                         true => connection.send(key, &mut queue)?,
-                        false => connection.receive(key, &mut queue)?,
+                        false => connection.receive(key, service, &mut queue)?,
                     }
                 }
             }
@@ -76,10 +76,15 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
 }
 
 impl Connection {
-    fn receive(&mut self, key: usize, queue: &mut Queue<'_>) -> io::Result<()> {
+    fn receive(&mut self, key: usize, service: Service, queue: &mut Queue<'_>) -> io::Result<()> {
         let into = self.buffer.as_mut_ptr().cast();
+        let flags = match service {
+            Service::Echo => 0,
+            // Nobody waits for an answer before the end: one completion for a whole buffer.
+            Service::Sink => libc::MSG_WAITALL,
+        };
         // Lossless: a buffer is far below 4 GiB.
-        let entry = opcode::Recv::new(self.fd(), into, self.buffer.len() as u32);
+        let entry = opcode::Recv::new(self.fd(), into, self.buffer.len() as u32).flags(flags);
         queue.push(RECEIVE, key, entry.build())
     }
 
