@@ -1,5 +1,5 @@
-//! Echo and sink servers in a tokio program of one thread, a task per connection: our sockets on tokio's
-//! reactor, and our ring nested in it.
+//! Echo and sink servers in a tokio program of one thread, a task per connection: our sockets on
+//! tokio's reactor, and our ring nested in it.
 
 use std::io;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The echo and sink servers that this program can be: ours, as the command has them and inside tokio, and
-//! raw loops.
+//! The echo and sink servers that this program can be: ours, as the command has them and inside
+//! tokio, and raw loops.
 
 mod in_tokio;
 mod raw;

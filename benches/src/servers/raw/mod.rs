@@ -1,6 +1,6 @@
-//! Echo and sink servers written directly on system calls, without a task, a trait or a waker between them
-//! and the kernel: the limit that a backend is measured against. ([`epoll_tasks()`] has tasks and
-//! wakers, and nothing else: the limit of what runs futures.)
+//! Echo and sink servers written directly on system calls, without a task, a trait or a waker
+//! between them and the kernel: the limit that a backend is measured against. ([`epoll_tasks()`] has
+//! tasks and wakers, and nothing else: the limit of what runs futures.)
 //!
 //! Each is the fastest that could be found for its technique. They stop only with their process,
 //! and an error that is not one connection's ends them.

@@ -1,6 +1,6 @@
 //! A ring loop without tricks: one-shot receives into each connection's own buffer, and, to echo,
-//! sends from there. It moves the most small messages at a hundred busy connections; with larger messages or
-//! more connections its buffers do not stay in the cache, and a shared buffer is cheaper.
+//! sends from there. It moves the most small messages at a hundred busy connections; with larger
+//! messages or more connections its buffers do not stay in the cache, and a shared buffer is cheaper.
 
 use std::io;
 use std::mem::MaybeUninit;

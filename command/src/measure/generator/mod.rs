@@ -52,8 +52,8 @@ pub enum Load {
 
 impl Load {
     /// Opens the connections of `workload` to the server at `path`, and has one message echoed, or
-    /// counted, on each. Blocks until then, but not for ever: a server that does nothing for five seconds is
-    /// an error.
+    /// counted, on each. Blocks until then, but not for ever: a server that does nothing for five
+    /// seconds is an error.
     ///
     /// # Errors
     /// `InvalidInput` for a workload without meaning; those of connecting and of [`Load::run`].
@@ -80,12 +80,12 @@ impl Load {
     }
 
     /// Loads the server for `length`, at least with one message on each connection that is used,
-    /// then waits until everything that was sent has come back, or was counted. Latencies are recorded in
-    /// nanoseconds.
+    /// then waits until everything that was sent has come back, or was counted. Latencies are
+    /// recorded in nanoseconds.
     ///
     /// # Errors
-    /// `InvalidData` if a byte or a count differs, `UnexpectedEof` if the server closes, `TimedOut` if it
-    /// does not answer for five seconds; those of reading, writing and epoll.
+    /// `InvalidData` if a byte or a count differs, `UnexpectedEof` if the server closes, `TimedOut`
+    /// if it does not answer for five seconds; those of reading, writing and epoll.
     pub fn run(&mut self, length: Duration, latencies: &mut Histogram<u64>) -> io::Result<Volume> {
         match self {
             Load::PingPong(load) => load.run(length, latencies),
