@@ -1,6 +1,8 @@
 //! What can go wrong only on a ring: queued entries that name a descriptor by its number, and hosts
 //! that ask for the ring's eventfd late.
 
+mod ring;
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::task::{Context, Waker};
@@ -12,17 +14,7 @@ use transport_core::{
     AdoptOptions, Backend, Driver, PollRead, Prepared, Runtime, Settings, Transport,
 };
 
-/// Whether the ring works here; if not, that is said, and in strict mode it fails.
-fn is_available() -> bool {
-    let availability = Uring::probe();
-    if !availability.is_yes() {
-        let strict = std::env::var_os("CONFORMANCE_STRICT").is_some_and(|value| value == "1");
-        assert!(!strict, "skipped in strict mode: {availability}");
-        let line = format!("SKIP {availability}\n");
-        _ = std::io::stderr().write_all(line.as_bytes()); // nobody is left to tell
-    }
-    availability.is_yes()
-}
+use ring::is_available;
 
 /// A receive that is queued, and not submitted yet, when its connection is dropped: whoever gets
 /// the descriptor's number next keeps all its bytes.

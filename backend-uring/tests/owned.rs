@@ -1,5 +1,7 @@
 //! The owned path: sends that succeed in silence, and pieces that change their size.
 
+mod ring;
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
@@ -12,16 +14,7 @@ use transport_core::{
     AdoptOptions, Backend, Chunk, Driver, PollRead, PollWrite, Runtime, Settings, Transport,
 };
 
-/// Whether the ring works here; if not, that is said, and in strict mode it fails.
-fn is_available() -> bool {
-    let availability = Uring::probe();
-    if !availability.is_yes() {
-        let strict = std::env::var_os("CONFORMANCE_STRICT").is_some_and(|value| value == "1");
-        assert!(!strict, "skipped in strict mode: {availability}");
-        println!("SKIP {availability}");
-    }
-    availability.is_yes()
-}
+use ring::is_available;
 
 /// How long anything may take before its test fails.
 const LIMIT: Duration = Duration::from_secs(10);
