@@ -6,7 +6,7 @@
 //! - [`arguments`]: the command line, its help and its exit codes;
 //! - [`failure`]: one-line errors; [`output`]: all other words;
 //! - [`backends`]: which backends work here;
-//! - [`serve`]: the echo and sink servers;
+//! - [`buffer`]: memory to read into; [`serve`]: the echo and sink servers;
 //! - [`proxy`]: relays between Unix sockets and TCP;
 //! - [`http`]: the files of a folder;
 //! - [`connect`]: a client of standard input and output;
@@ -15,6 +15,7 @@
 
 pub mod arguments;
 pub mod backends;
+pub mod buffer;
 pub mod compare;
 pub mod connect;
 pub mod failure;

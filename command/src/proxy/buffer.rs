@@ -4,11 +4,12 @@
 use bytes::Bytes;
 use unix_transport::Chunk;
 
+use crate::buffer;
 use crate::serve::scratch;
 
 /// A buffer, of which a part may be filled.
 pub(super) struct Buffer {
-    memory: Box<[u8]>,
+    memory: buffer::Buffer,
     filled: usize,
 }
 

@@ -3,31 +3,30 @@
 
 use std::cell::RefCell;
 
-/// The size of a buffer in bytes.
-const SIZE: usize = 64 * 1024;
+use crate::buffer::{self, Buffer};
 
 /// How many spare buffers a thread keeps.
 const KEPT: usize = 16;
 
 thread_local! {
-    static LENT: RefCell<Option<Box<[u8]>>> = const { RefCell::new(None) };
-    static SPARE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+    static LENT: RefCell<Option<Buffer>> = const { RefCell::new(None) };
+    static SPARE: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Calls `with` with a buffer, with anything in it: the one that was used last, which is in the
-/// cache. Not to be lent again meanwhile; [`take`] takes another.
-pub(crate) fn lend<T>(with: impl FnOnce(&mut [u8]) -> T) -> T {
+/// cache. Not to be lent again meanwhile; [`take`] takes another, which may be left in its place.
+pub(crate) fn lend<T>(with: impl FnOnce(&mut Buffer) -> T) -> T {
     LENT.with_borrow_mut(|buffer| with(buffer.get_or_insert_with(take)))
 }
 
 /// A buffer, with anything in it.
-pub(crate) fn take() -> Box<[u8]> {
+pub(crate) fn take() -> Buffer {
     let spare = SPARE.with_borrow_mut(Vec::pop);
-    spare.unwrap_or_else(|| vec![0; SIZE].into_boxed_slice())
+    spare.unwrap_or_else(|| Buffer::of(buffer::SIZE))
 }
 
 /// Gives a buffer back.
-pub(crate) fn give(buffer: Box<[u8]>) {
+pub(crate) fn give(buffer: Buffer) {
     SPARE.with_borrow_mut(|spare| {
         if spare.len() < KEPT {
             spare.push(buffer);

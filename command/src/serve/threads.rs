@@ -14,10 +14,8 @@ use super::Task;
 use super::ledger::{Entry, Ledger, Totals};
 use super::stop::{Signals, Stopping};
 use crate::arguments::Service;
+use crate::buffer::{self, Buffer};
 use crate::failure::{Failure, Result, warn};
-
-/// How much is read at once, in bytes.
-const BUFFER: usize = 64 * 1024;
 
 /// How much stack a thread has; its buffer is not on it.
 const STACK: usize = 64 * 1024;
@@ -99,7 +97,7 @@ fn serve_connection(
 }
 
 fn echo(mut connection: Connection, entry: &mut Entry) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::of(buffer::SIZE);
     loop {
         match connection.read(&mut buffer)? {
             0 => return Ok(()),
@@ -112,7 +110,7 @@ fn echo(mut connection: Connection, entry: &mut Entry) -> io::Result<()> {
 }
 
 fn sink(mut connection: Connection, entry: &mut Entry) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::of(buffer::SIZE);
     loop {
         match connection.read(&mut buffer)? {
             0 => return connection.write_all(&entry.bytes().to_le_bytes()),

@@ -17,22 +17,27 @@ const SIZE: usize = 64 * 1024;
 /// How many buffers stay when nobody uses them.
 const KEPT: usize = 64;
 
+/// It begins at a cache line: of 64 KiB at 16 bytes beyond one, as allocators like to place it, the
+/// kernel's copy takes 2 to 4 percent longer.
+#[repr(align(64))]
+struct Memory([MaybeUninit<u8>; SIZE]);
+
 /// The memory of a box. As a token it is the buffer's address.
 #[derive(Debug)]
-struct Buffer(NonNull<[MaybeUninit<u8>; SIZE]>);
+struct Buffer(NonNull<Memory>);
 
 // SAFETY: it owns its memory, and gives access to it only by its own borrows and by chunks.
 unsafe impl Send for Buffer {}
 
 impl Buffer {
     fn new() -> Buffer {
-        let memory = Box::leak(Box::<[MaybeUninit<u8>; SIZE]>::new_uninit());
+        let memory = Box::leak(Box::<Memory>::new_uninit());
         Buffer(NonNull::from(memory).cast())
     }
 
     fn memory(&mut self) -> &mut [MaybeUninit<u8>] {
         // SAFETY: the memory is this value's, and no chunk points to it: that would be its token.
-        unsafe { self.0.as_mut() }
+        &mut unsafe { self.0.as_mut() }.0
     }
 
     /// The buffer as a number, which must become a buffer again.

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::thread;
 
 use command::arguments::Service;
+use command::buffer::{self, Buffer};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use super::{BUFFER, answer, listener};
+use super::{answer, listener};
 
 /// How much stack a thread has, in bytes; its buffer is not on it.
 const STACK: usize = 64 * 1024;
@@ -32,7 +33,7 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
 
 fn echo(stream: &UnixStream) -> nix::Result<()> {
     let fd = stream.as_raw_fd();
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::of(buffer::SIZE);
     loop {
         let received = match recv(fd, &mut buffer, MsgFlags::empty()) {
             Ok(0) => return Ok(()),
@@ -50,7 +51,7 @@ fn echo(stream: &UnixStream) -> nix::Result<()> {
 }
 
 fn sink(stream: &UnixStream) -> nix::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::of(buffer::SIZE);
     let mut count = 0;
     loop {
         // Nobody waits for an answer before the end: one call for a whole buffer.

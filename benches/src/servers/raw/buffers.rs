@@ -6,14 +6,14 @@ use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use command::buffer;
 use io_uring::types::BufRingEntry;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 
-use super::BUFFER;
 use super::queue::Queue;
 
 /// A buffer's size as the kernel takes it: lossless.
-const SIZE: u32 = BUFFER as u32;
+const SIZE: u32 = buffer::SIZE as u32;
 
 /// The group that receives name.
 pub(super) const GROUP: u16 = 0;
@@ -47,7 +47,7 @@ impl Buffers {
     /// Registers memory with the ring. Its pages become real when they are first used.
     pub(super) fn new(queue: &Queue<'_>) -> io::Result<Buffers> {
         let head = usize::from(MOST) * size_of::<BufRingEntry>();
-        let length = NonZeroUsize::MIN.saturating_add(head + usize::from(MOST) * BUFFER - 1);
+        let length = NonZeroUsize::MIN.saturating_add(head + usize::from(MOST) * buffer::SIZE - 1);
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
         // SAFETY: a new anonymous mapping disturbs nothing.
@@ -82,7 +82,7 @@ impl Buffers {
     pub(super) fn start(&self, number: Number, byte: u32) -> *const u8 {
         assert!(number < self.count && byte < SIZE, "the kernel knows only our buffers");
         // SAFETY: within the mapping, by the assertion and `new`.
-        unsafe { self.memory.add(usize::from(number) * BUFFER + byte as usize) }.as_ptr()
+        unsafe { self.memory.add(usize::from(number) * buffer::SIZE + byte as usize) }.as_ptr()
     }
 
     /// Counts a buffer that a completion brought.

@@ -28,7 +28,3 @@ pub(super) use ring_owned::serve as ring_owned;
 
 use answering::answer;
 use listening::{accept, listener};
-
-/// How much is received at once, in bytes: as our servers and the peers do, so that the size is
-/// not what is compared.
-const BUFFER: usize = 64 * 1024;

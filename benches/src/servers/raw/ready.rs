@@ -8,10 +8,11 @@ use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use command::arguments::Service;
+use command::buffer::{self, Buffer};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use super::{BUFFER, answer};
+use super::answer;
 
 /// Says per call what O_NONBLOCK says per socket, which the ring's accepted ones do not have.
 const RECEIVE: MsgFlags = MsgFlags::MSG_DONTWAIT;
@@ -19,8 +20,8 @@ const SEND: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
 
 /// The buffer that is received into, and those that came back from blocked connections.
 pub(super) struct Buffers {
-    current: Box<[u8; BUFFER]>,
-    spare: Vec<Box<[u8; BUFFER]>>,
+    current: Buffer,
+    spare: Vec<Buffer>,
 }
 
 impl Buffers {
@@ -29,14 +30,14 @@ impl Buffers {
     }
 
     /// Hands out the current buffer, with what was received, and puts another in its place.
-    fn take(&mut self) -> Box<[u8; BUFFER]> {
+    fn take(&mut self) -> Buffer {
         let next = self.spare.pop().unwrap_or_else(new_buffer);
         std::mem::replace(&mut self.current, next)
     }
 }
 
-fn new_buffer() -> Box<[u8; BUFFER]> {
-    Box::new([0; BUFFER])
+fn new_buffer() -> Buffer {
+    Buffer::of(buffer::SIZE)
 }
 
 /// What a connection waits for next.
@@ -65,7 +66,7 @@ enum State {
 }
 
 struct Unwritten {
-    buffer: Box<[u8; BUFFER]>,
+    buffer: Buffer,
     range: Range<usize>,
 }
 
@@ -118,7 +119,7 @@ fn echo(
     }
     buffers.spare.extend(held.take().map(|unwritten| unwritten.buffer));
     loop {
-        let received = match recv(fd, &mut *buffers.current, RECEIVE) {
+        let received = match recv(fd, &mut buffers.current, RECEIVE) {
             Ok(0) => return Ok(Next::End),
             Err(Errno::EAGAIN) => return Ok(Next::Data),
             received => received?,
@@ -128,7 +129,7 @@ fn echo(
             *held = Some(Unwritten { buffer: buffers.take(), range: sent..received });
             return Ok(Next::Room);
         }
-        if received < BUFFER && !hung_up {
+        if received < buffer::SIZE && !hung_up {
             return Ok(Next::Data);
         }
     }
@@ -136,13 +137,13 @@ fn echo(
 
 fn sink(fd: &OwnedFd, count: &mut u64, hung_up: bool, buffers: &mut Buffers) -> nix::Result<Next> {
     loop {
-        let received = match recv(fd.as_raw_fd(), &mut *buffers.current, RECEIVE) {
+        let received = match recv(fd.as_raw_fd(), &mut buffers.current, RECEIVE) {
             Ok(0) => return answer(fd, *count).map(|()| Next::End),
             Err(Errno::EAGAIN) => return Ok(Next::Data),
             received => received?,
         };
         *count += received as u64;
-        if received < BUFFER && !hung_up {
+        if received < buffer::SIZE && !hung_up {
             return Ok(Next::Data);
         }
     }

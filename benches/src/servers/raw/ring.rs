@@ -8,21 +8,26 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::Path;
 
 use command::arguments::Service;
+use command::buffer;
 use io_uring::{opcode, types};
 use slab::Slab;
 
 use super::queue::{Event, OWN, Queue};
-use super::{BUFFER, answer, listener};
+use super::{answer, listener};
 
 const RECEIVE: u8 = OWN;
 const SEND: u8 = OWN + 1;
+
+/// A connection's buffer, at a cache line (see [`buffer::ALIGNMENT`]).
+#[repr(align(64))]
+struct Memory(#[expect(dead_code, reason = "only the kernel uses it")] [u8; buffer::SIZE]);
 
 /// Exactly one operation of a connection is under way at any time.
 struct Connection {
     fd: OwnedFd,
     /// The kernel reads or writes it while an operation is under way. Only what was received is
     /// initialised, and only that much of its memory is real.
-    buffer: Box<[MaybeUninit<u8>]>,
+    buffer: Box<MaybeUninit<Memory>>,
     /// At once; by a sink since the beginning.
     received: usize,
     sent: usize,
@@ -39,7 +44,7 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
         while let Some(event) = queue.next()? {
             let (operation, key, result) = match event {
                 Event::Accepted(fd) => {
-                    let buffer = Box::new_uninit_slice(BUFFER);
+                    let buffer = Box::new_uninit();
                     let key = connections.insert(Connection { fd, buffer, received: 0, sent: 0 });
                     connections[key].receive(key, service, &mut queue)?;
                     continue;
@@ -84,13 +89,13 @@ impl Connection {
             Service::Sink => libc::MSG_WAITALL,
         };
         // Lossless: a buffer is far below 4 GiB.
-        let entry = opcode::Recv::new(self.fd(), into, self.buffer.len() as u32).flags(flags);
+        let entry = opcode::Recv::new(self.fd(), into, buffer::SIZE as u32).flags(flags);
         queue.push(RECEIVE, key, entry.build())
     }
 
     fn send(&self, key: usize, queue: &mut Queue<'_>) -> io::Result<()> {
-        let rest = &self.buffer[self.sent..self.received];
-        let entry = opcode::Send::new(self.fd(), rest.as_ptr().cast(), rest.len() as u32)
+        let rest = self.buffer.as_ptr().cast::<u8>().wrapping_add(self.sent);
+        let entry = opcode::Send::new(self.fd(), rest, (self.received - self.sent) as u32)
             .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL);
         queue.push(SEND, key, entry.build())
     }

@@ -1,6 +1,8 @@
 //! Bytes that tell a wrong echo from a right one: they depend on the connection and on the
 //! position in what it sends, and are cheaper to make than to send.
 
+use crate::buffer::Buffer;
+
 /// An odd number without structure: the golden ratio in 64 bits.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -77,14 +79,14 @@ fn within(position: u64) -> usize {
 /// onto one tape.
 #[derive(Debug)]
 pub(super) struct Tape {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     chunk: usize,
 }
 
 impl Tape {
     /// A tape for chunks of this many bytes.
     pub(super) fn new(chunk: usize) -> Tape {
-        let mut bytes = vec![0; chunk * 2];
+        let mut bytes = Buffer::of(chunk * 2);
         Pattern::of(0).fill(0, &mut bytes);
         Tape { bytes, chunk }
     }
@@ -93,8 +95,9 @@ impl Tape {
     pub(super) fn at(&self, position: u64) -> &[u8] {
         let length = self.chunk as u64;
         let (chunk, within) = (position / length, position % length);
-        // A stride of 8,200 bytes: neighbouring chunks share no word at the same place.
-        let window = chunk.wrapping_mul(8_200) % length;
+        // A stride of 8,256 bytes: neighbouring chunks share no word at the same place, and begin
+        // alike within a cache line.
+        let window = chunk.wrapping_mul(8_256) % length;
         // Lossless: both are below the chunk's length, which is a `usize`.
         &self.bytes[(window + within) as usize..window as usize + self.chunk]
     }

@@ -10,6 +10,7 @@ use nix::sys::epoll::EpollFlags;
 use super::pattern::Tape;
 use super::waiter::Waiter;
 use super::{Volume, closed, differs};
+use crate::buffer::Buffer;
 
 /// The open connection of a stream.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub struct Stream {
     stream: UnixStream,
     tape: Tape,
     chunk: u64,
-    into: Vec<u8>,
+    into: Buffer,
     sent: u64,
     received: u64,
     /// What epoll reports now.
@@ -37,7 +38,7 @@ impl Stream {
             stream,
             tape: Tape::new(chunk),
             chunk: chunk as u64,
-            into: vec![0; chunk],
+            into: Buffer::of(chunk),
             sent: 0,
             received: 0,
             interest: EpollFlags::EPOLLIN,
