@@ -29,43 +29,36 @@ pub(super) async fn borrowed(
     connection: &mut impl Connection,
     entry: &mut Entry,
 ) -> io::Result<()> {
-    let mut unwritten = Unwritten::default();
+    let mut unwritten = None;
     poll_fn(|cx| poll_borrowed(connection, &mut unwritten, entry, cx)).await?;
     connection.close_write().await
 }
 
 /// What was read and is not written yet: because the peer makes no room, or because it is the others'
-/// turn. Either is empty, or both.
-#[derive(Default)]
+/// turn.
 struct Unwritten {
-    /// A copy of a few bytes, so that a connection that waits with them holds no buffer.
-    copy: Vec<u8>,
-    /// The buffer of many.
-    buffer: Buffer,
-    /// Where in one of the two.
+    memory: Memory,
     range: Range<usize>,
+}
+
+enum Memory {
+    /// Of a few bytes, so that a connection that waits with them holds no buffer.
+    Copy(Vec<u8>),
+    /// Of many.
+    Buffer(Buffer),
 }
 
 impl Unwritten {
     /// How many bytes are copied at most. To take the buffer away costs another one, which is cold.
     const FEW: usize = 8 * 1024;
 
-    /// How much memory for copies is kept for the next time, in bytes.
-    const KEPT: usize = 256;
-
-    fn is_empty(&self) -> bool {
-        self.range.is_empty()
-    }
-
-    /// Keeps the bytes of `range`; `buffer` becomes another one if they are many.
-    fn keep(&mut self, buffer: &mut Buffer, range: Range<usize>) {
-        if range.len() > Unwritten::FEW {
-            self.buffer = std::mem::replace(buffer, scratch::take());
-            self.range = range;
-        } else {
-            self.copy.extend_from_slice(&buffer[range]);
-            self.range = 0..self.copy.len();
+    /// The bytes of `range`; `buffer` becomes another one if they are many.
+    fn of(buffer: &mut Buffer, range: Range<usize>) -> Unwritten {
+        if range.len() <= Unwritten::FEW {
+            let copy = buffer[range].to_vec();
+            return Unwritten { range: 0..copy.len(), memory: Memory::Copy(copy) };
         }
+        Unwritten { memory: Memory::Buffer(std::mem::replace(buffer, scratch::take())), range }
     }
 
     fn poll_write(
@@ -73,14 +66,16 @@ impl Unwritten {
         connection: &mut impl Connection,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let bytes = if self.copy.is_empty() { &self.buffer[..] } else { &self.copy };
-        while !self.range.is_empty() {
-            self.range.start += ready!(connection.poll_write(cx, &bytes[self.range.clone()]))?;
+        let Unwritten { memory, range } = self;
+        let bytes = match memory {
+            Memory::Copy(copy) => &copy[..],
+            Memory::Buffer(buffer) => buffer,
+        };
+        while range.start < range.end {
+            range.start += ready!(connection.poll_write(cx, &bytes[range.clone()]))?;
         }
-        self.copy.clear();
-        self.copy.shrink_to(Unwritten::KEPT);
-        if !self.buffer.is_empty() {
-            scratch::give(std::mem::take(&mut self.buffer));
+        if let Memory::Buffer(buffer) = memory {
+            scratch::give(std::mem::take(buffer));
         }
         Poll::Ready(Ok(()))
     }
@@ -88,13 +83,14 @@ impl Unwritten {
 
 fn poll_borrowed(
     connection: &mut impl Connection,
-    unwritten: &mut Unwritten,
+    unwritten: &mut Option<Box<Unwritten>>,
     entry: &mut Entry,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     loop {
-        if !unwritten.is_empty() {
-            ready!(unwritten.poll_write(connection, cx))?;
+        if let Some(rest) = unwritten {
+            ready!(rest.poll_write(connection, cx))?;
+            *unwritten = None;
         }
         let goes_on = scratch::lend(|buffer| {
             let mut cursor = ReadCursor::new(buffer);
@@ -106,7 +102,9 @@ fn poll_borrowed(
             entry.received(received);
             let written = connection.poll_write(cx, &buffer[..received])?;
             let count = if let Poll::Ready(count) = written { count } else { 0 };
-            unwritten.keep(buffer, count..received);
+            if count < received {
+                *unwritten = Some(Box::new(Unwritten::of(buffer, count..received)));
+            }
             // A wait is a wait: asking again at once would take the others' turn.
             written.map(|_| Ok(true))
         });
