@@ -1,16 +1,15 @@
-//! Whether a short read really emptied the queue: settled before the driver sleeps.
+//! Whether a short read really emptied the queue: settled a moment later.
 //!
 //! A read stops short at an out-of-band byte, with more behind it (case 107). Epoll tells of such a
 //! byte. A multishot poll can't: it reports what the wake-up was called with, and every message
-//! wakes with POLLPRI. So short reads are believed, and whoever had one is looked at with one
-//! `poll(2)` for all before this side goes to sleep; a busy server never pays for it.
+//! wakes with POLLPRI. So short reads are believed, and the first one starts a time after which
+//! everyone who had one since is looked at, by one `poll(2)` for many (ADR 0011).
 
-use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use nix::errno::Errno;
+use io_uring::types::Timespec;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use transport_core::SharedFd;
 use transport_core::reactor::{Event, Token, WeakFd};
@@ -18,8 +17,8 @@ use transport_core::reactor::{Event, Token, WeakFd};
 /// How many sources one `poll(2)` asks about.
 const AT_ONCE: usize = 8;
 
-/// How many sources a driver that never sleeps leaves unsettled: connections come and go.
-const MANY: usize = 4096;
+/// How long bytes behind an out-of-band one may be overlooked, if the peer sends nothing else.
+pub(crate) static SETTLED_AFTER: Timespec = Timespec::new().nsec(20_000_000);
 
 /// The sources that had a short read since this was last settled.
 pub(crate) struct Doubts {
@@ -39,7 +38,7 @@ impl Default for Doubts {
 
 impl Doubts {
     /// Notes a source, after its read. `noted` is the round in which it was last noted, 0 at first.
-    /// Answers whether it is new.
+    /// Answers whether it is the round's first, so that its time begins.
     pub(crate) fn note(&self, token: Token, fd: &SharedFd, noted: &AtomicU32) -> bool {
         let round = self.round.load(Ordering::Acquire);
         // If that round is being settled, it is asked about after this.
@@ -47,30 +46,14 @@ impl Doubts {
             return false;
         }
         noted.store(round, Ordering::Relaxed);
-        self.lock().push((token, fd.downgrade()));
-        true
-    }
-
-    /// Whether there are any.
-    pub(crate) fn are_any(&self) -> bool {
-        !self.lock().is_empty()
-    }
-
-    /// Whether there are too many to wait for a sleep.
-    pub(crate) fn are_many(&self) -> bool {
-        self.lock().len() > MANY
+        let mut sources = self.lock();
+        sources.push((token, fd.downgrade()));
+        sources.len() == 1
     }
 
     /// Asks the kernel about all of them; those that can be read all the same go into `events`.
-    pub(crate) fn settle(
-        &self,
-        settling: &mut Settling,
-        events: &mut Vec<(Token, Event)>,
-    ) -> io::Result<()> {
+    pub(crate) fn settle(&self, settling: &mut Settling, events: &mut Vec<(Token, Event)>) {
         let mut sources = self.lock();
-        if sources.is_empty() {
-            return Ok(());
-        }
         self.round.fetch_add(1, Ordering::AcqRel);
         std::mem::swap(&mut *sources, &mut settling.taken);
         drop(sources);
@@ -83,15 +66,13 @@ impl Doubts {
                 PollFd::new(fd.as_fd(), PollFlags::POLLIN)
             });
             let asked = &mut asked[..open.len()];
-            match poll(asked, PollTimeout::ZERO) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-            let ready = open.iter().zip(asked).filter(|(_, fd)| fd.any() == Some(true));
+            let is_answered = poll(asked, PollTimeout::ZERO).is_ok();
+            // Without an answer each must look for itself.
+            let ready =
+                open.iter().zip(asked).filter(|(_, fd)| !is_answered || fd.any() == Some(true));
             events.extend(ready.map(|((token, _), _)| (*token, Event::READ)));
         }
         settling.open.clear();
-        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Doubt>> {
@@ -120,30 +101,17 @@ mod tests {
         let fd = SharedFd::new(socket.into());
         let (doubts, noted, token) = (Doubts::default(), AtomicU32::new(0), Token::new(0, 1));
         let (mut settling, mut events) = (Settling::default(), Vec::new());
-        assert!(doubts.note(token, &fd, &noted), "it is new");
+        assert!(doubts.note(token, &fd, &noted), "its time begins");
         assert!(!doubts.note(token, &fd, &noted), "it is known");
-        doubts.settle(&mut settling, &mut events).expect("poll works");
+        assert!(!doubts.note(token, &fd, &AtomicU32::new(0)), "the time has begun");
+        doubts.settle(&mut settling, &mut events);
         assert!(events.is_empty(), "its queue is empty");
         peer.write_all(b"left").expect("connected");
-        assert!(doubts.note(token, &fd, &noted), "it is new again");
-        doubts.settle(&mut settling, &mut events).expect("poll works");
+        assert!(doubts.note(token, &fd, &noted), "its time begins again");
+        doubts.settle(&mut settling, &mut events);
         assert!(events.iter().any(|(told, event)| *told == token && event.contains(Event::READ)));
         let seen = fd.downgrade();
         drop(fd);
         assert!(seen.is_closed(), "nothing else keeps it open");
-    }
-
-    #[test]
-    fn sources_of_a_busy_driver_do_not_pile_up() {
-        let (_, socket) = UnixStream::pair().expect("two descriptors");
-        let fd = SharedFd::new(socket.into());
-        let doubts = Doubts::default();
-        for place in 0..=MANY {
-            assert!(!doubts.are_many());
-            doubts.note(Token::new(place, 1), &fd, &AtomicU32::new(0));
-        }
-        assert!(doubts.are_many(), "they must be settled without a sleep");
-        doubts.settle(&mut Settling::default(), &mut Vec::new()).expect("poll works");
-        assert!(!doubts.are_many());
     }
 }

@@ -74,6 +74,7 @@ impl UringDriver {
     fn reap(&mut self) -> usize {
         let mut owned = 0;
         let mut unpark_again = false;
+        let mut is_settled = true;
         let mut state = self.ring.lock();
         let mut giving = None;
         // SAFETY: only the driver reads completions, and it is borrowed mutably.
@@ -94,6 +95,7 @@ impl UringDriver {
                 }
                 Operation::Unpark => unpark_again |= !cqueue::more(flags),
                 Operation::Cancel => {}
+                Operation::Settle => is_settled = false,
             }
         }
         // Only now is it known which of the quiet sends failed.
@@ -111,6 +113,9 @@ impl UringDriver {
         if unpark_again && !self.is_hosted.get() {
             self.ring.push_unpark();
         }
+        if !is_settled {
+            self.ring.doubts.settle(&mut self.settling, &mut self.events);
+        }
         owned + self.wake()
     }
 
@@ -122,23 +127,6 @@ impl UringDriver {
         };
         self.reaped.woken.drain(..).for_each(Waker::wake);
         noted
-    }
-
-    /// Settles what is in doubt before a sleep, which must have been announced, or when it is much.
-    /// Answers whether there was anything to read: then the sleep is off.
-    fn settle(&mut self, before_a_sleep: bool) -> io::Result<bool> {
-        if before_a_sleep || self.ring.doubts.are_many() {
-            self.ring.doubts.settle(&mut self.settling, &mut self.events)?;
-        }
-        if self.events.is_empty() {
-            return Ok(false);
-        }
-        if before_a_sleep {
-            // Or else whoever is woken would have to end it.
-            self.ring.parker.wake_up();
-        }
-        self.wake();
-        Ok(true)
     }
 
     /// Whether an `enter`, or reaping, would bring more.
@@ -169,7 +157,6 @@ impl UringDriver {
                 is_thorough = reaped == 0;
             } else {
                 // What is deferred from now on is told by the eventfd.
-                count += usize::from(self.settle(false)?);
                 return Ok(count + self.ring.timers.fire());
             }
         }
@@ -180,7 +167,7 @@ impl UringDriver {
         let count = self.drain()?;
         let at_most = if count > 0 { Some(Duration::ZERO) } else { at_most };
         let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
-        if limit != Some(Duration::ZERO) && !self.settle(true)? && !self.has_more() {
+        if limit != Some(Duration::ZERO) && !self.has_more() {
             let mut event = [PollFd::new(self.ring.parker.as_fd(), PollFlags::POLLIN)];
             let limit = limit.map(|limit| limit.as_nanos().div_ceil(1_000_000));
             let limit = limit.map_or(PollTimeout::NONE, |limit| {
@@ -215,24 +202,11 @@ impl Driver for UringDriver {
             return self.turn_as_host(at_most);
         }
         self.bind()?;
-        // Nothing is in doubt where there is work anyway. (The flag may be an old one.)
-        if at_most != Some(Duration::ZERO) && self.ring.doubts.are_any() && self.ring.has_deferred()
-        {
-            self.ring.enter(Some(Duration::ZERO))?;
-            let count = self.reap() + self.ring.timers.fire();
-            if count > 0 {
-                return Ok(count);
-            }
-        }
-        let mut limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
-        let mut settled = 0;
-        if self.settle(limit != Some(Duration::ZERO))? {
-            (limit, settled) = (Some(Duration::ZERO), 1);
-        }
+        let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
         let entered = self.ring.enter(limit);
         self.ring.parker.wake_up();
         entered?;
-        Ok(settled + self.reap() + self.ring.timers.fire())
+        Ok(self.reap() + self.ring.timers.fire())
     }
 
     fn prepare(&mut self) -> io::Result<Prepared> {
@@ -241,7 +215,7 @@ impl Driver for UringDriver {
             1.. => Ok(Prepared::Ready),
             0 => match self.ring.parker.prepare(&self.ring.timers) {
                 // Queued by another thread, which saw the driver awake.
-                Prepared::SleepUntil(_) if self.settle(true)? || self.has_more() => {
+                Prepared::SleepUntil(_) if self.has_more() => {
                     self.ring.parker.wake_up();
                     Ok(Prepared::Ready)
                 }

@@ -17,6 +17,8 @@ pub(crate) enum Operation {
     Unpark,
     /// A cancellation: what it cancelled reports for itself.
     Cancel,
+    /// The time after which doubts are settled.
+    Settle,
 }
 
 /// The kind is in the top four bits, which tokens leave free.
@@ -33,6 +35,7 @@ impl Operation {
             Operation::Send(token) => (3, token.bits()),
             Operation::Unpark => (4, 0),
             Operation::Cancel => (5, 0),
+            Operation::Settle => (6, 0),
         };
         kind << KIND_SHIFT | token
     }
@@ -46,7 +49,8 @@ impl Operation {
             2 => Operation::Receive(token),
             3 => Operation::Send(token),
             4 => Operation::Unpark,
-            _ => Operation::Cancel,
+            5 => Operation::Cancel,
+            _ => Operation::Settle,
         }
     }
 }
@@ -65,6 +69,7 @@ mod tests {
             Operation::Send(token),
             Operation::Unpark,
             Operation::Cancel,
+            Operation::Settle,
         ] {
             assert_eq!(Operation::from_user_data(operation.user_data()), operation);
         }

@@ -146,6 +146,7 @@ impl Source for RingSource {
         };
         let answer = self.readiness.poll_io(cx, interest, attempt, arm);
         if is_in_doubt && self.ring.doubts.note(self.token, &self.fd, &self.doubted) {
+            self.ring.push_settle();
             self.ring.nudge();
         }
         answer

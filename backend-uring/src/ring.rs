@@ -13,7 +13,7 @@ use transport_core::unparker::Parker;
 use transport_core::{Cause, Settings, Timers};
 
 use crate::buffers::Buffers;
-use crate::doubt::Doubts;
+use crate::doubt::{Doubts, SETTLED_AFTER};
 use crate::operation::Operation;
 use crate::owned::Slots;
 use crate::quiet::Quiet;
@@ -117,6 +117,12 @@ impl Ring {
         self.push(&mut self.lock(), Operation::Unpark, entry);
     }
 
+    /// Queues the time after which what is in doubt now is settled.
+    pub(crate) fn push_settle(&self) {
+        let entry = opcode::Timeout::new(&raw const SETTLED_AFTER).build();
+        self.push(&mut self.lock(), Operation::Settle, entry);
+    }
+
     /// Moves what found no room into the queue. Answers how many entries are there, and whether
     /// their completions will not be all that is waited for: some entries still found no room, or
     /// somebody waits for a send that reports nothing.
@@ -173,7 +179,7 @@ impl Ring {
         // SAFETY: all callers hold the lock, so nobody else touches the submission queue's end.
         let mut queue = unsafe { self.io.submission_shared() };
         // SAFETY: what the entries point to lives until their completions: sends belong to their
-        // slots, receives go into the ring's buffers, and polls point to nothing.
+        // slots, receives go into the ring's buffers, polls point to nothing, and time is a static.
         unsafe { queue.push(entry) }.is_ok()
     }
 
