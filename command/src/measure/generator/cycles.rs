@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use nix::sys::epoll::EpollFlags;
 
 use super::Volume;
 use super::connection::Connection;
@@ -104,10 +103,8 @@ impl Cycles {
     ) -> io::Result<Option<(usize, Instant)>> {
         let (place, happened) = self.waiter.event(event);
         let Some(connection) = &mut self.places[place] else { return Ok(None) };
-        if happened.contains(EpollFlags::EPOLLOUT) {
-            connection.flush(&self.waiter, &mut self.buffer)?;
-        }
-        let (messages, now) = connection.receive(&mut self.buffer, latencies)?;
+        let handled = connection.handle(happened, &self.waiter, &mut self.buffer, latencies);
+        let (messages, now) = handled?;
         if messages == 0 {
             return Ok(None);
         }

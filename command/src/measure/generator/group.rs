@@ -6,7 +6,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use nix::sys::epoll::EpollFlags;
 
 use super::connection::Connection;
 use super::latencies;
@@ -104,11 +103,8 @@ impl Group {
     ) -> io::Result<Echoed> {
         let (which, happened) = self.waiter.event(event);
         let connection = &mut self.connections[which];
-        if happened.contains(EpollFlags::EPOLLOUT) {
-            connection.flush(&self.waiter, &mut self.buffer)?;
-        }
-        // A hang-up or an error shows in reading, too.
-        let (messages, now) = connection.receive(&mut self.buffer, latencies)?;
+        let handled = connection.handle(happened, &self.waiter, &mut self.buffer, latencies);
+        let (messages, now) = handled?;
         Ok(Echoed { which, messages, now })
     }
 }

@@ -1,5 +1,4 @@
-//! `epoll_wait(2)`, as every load needs it: level-triggered, retried after a signal, never for
-//! ever.
+//! `epoll_wait(2)`, as every load needs it: retried after a signal, never for ever.
 
 use std::io;
 use std::os::fd::AsFd;
