@@ -259,6 +259,7 @@ impl Loaded {
             latency: Latency::of(&measured.latencies),
             slices: measured.slices,
             memory: measured.memory,
+            times: measured.times,
             syscalls,
         }
     }

@@ -37,6 +37,7 @@ const COLUMNS: &[Column] = &[
     }),
     ("switches_per_message", |_, row| median(&row.switches_per_message)),
     ("syscalls_per_message", |_, row| optional(row.syscalls_per_message)),
+    ("kernel_share", |_, row| optional(row.kernel_share)),
     ("memory_idle_bytes", |_, row| optional(row.memory_bytes(|memory| memory.idle_bytes))),
     ("memory_connected_bytes", |_, row| {
         optional(row.memory_bytes(|memory| memory.connected_bytes))

@@ -100,6 +100,12 @@ impl Report {
                 grid("cell", &self.lines(|_| true, syscalls), NARROW),
             ),
             (
+                "Where the time goes: the kernel's share of the server's CPU time, in percent; the rest \
+                 is the server's own code and libc's"
+                    .to_owned(),
+                grid("cell", &self.lines(|_| true, kernel_share), NARROW),
+            ),
+            (
                 "Context switches of the server for each message, medians of the slices".to_owned(),
                 grid("cell", &self.lines(|_| true, switches), NARROW),
             ),
@@ -232,6 +238,10 @@ fn syscalls(_: &CellResult, server: &ServerResult) -> Option<String> {
         Syscalls::PerMessage(count) => Some(format!("{count:.3}")),
         Syscalls::Unavailable(_) => None,
     }
+}
+
+fn kernel_share(_: &CellResult, server: &ServerResult) -> Option<String> {
+    server.times.kernel_share().map(rows::percent)
 }
 
 fn switches(_: &CellResult, server: &ServerResult) -> Option<String> {

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Report;
 use super::pictures::{self, Picture};
 use super::rows;
-use super::text::LEAST_MARGIN;
+use super::text::{LEAST_MARGIN, LIMIT};
 use crate::cells::Cell;
 use crate::families::Family;
 use crate::results::CellResult;
@@ -98,12 +98,14 @@ impl Report {
                             thead { tr {
                                 th { "target" } th { "cell" } th { "compared" } th.figure { "wanted" }
                                 th.figure { "tolerance" } th.figure { "reached (quartiles)" } th { "" }
+                                th.figure { (LIMIT) }
                             } }
                             tbody { @for judgement in &self.judgements { tr {
                                 td { (judgement.target) } td { code { (judgement.cell) } }
                                 td { (judgement.sides()) } td.figure { (judgement.demand()) }
                                 td.figure { (format!("{:.3}", judgement.tolerance)) }
                                 td.figure { (judgement.outcome()) } td { (mark(judgement.met)) }
+                                td.figure { (judgement.most()) }
                             } } }
                         }
                     }

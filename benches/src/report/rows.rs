@@ -29,6 +29,8 @@ pub(crate) struct Row {
     pub(crate) syscalls_per_message: Option<f64>,
     /// Why they could not.
     pub(crate) syscalls_uncounted: Option<String>,
+    /// Of its CPU time; nothing if that was too short to say.
+    pub(crate) kernel_share: Option<f64>,
     /// Of each life.
     pub(crate) memory: Vec<Memory>,
     /// Over the lives; nothing for few connections, and if they come and go.
@@ -64,6 +66,7 @@ impl Row {
             switches_per_message: Figure::Switches.quartiles(server)?,
             syscalls_per_message,
             syscalls_uncounted,
+            kernel_share: server.times.kernel_share(),
             memory: server.memory.clone(),
             bytes_per_connection: server.bytes_per_connection(),
         })
@@ -95,6 +98,7 @@ const COLUMNS: &[Column] = &[
     ("p99.9 µs", |row| latency(row, |latency| latency.p99_9)),
     ("switches/msg", |row| small(row.switches_per_message.median)),
     ("syscalls/msg", |row| row.syscalls_per_message.map_or_else(String::new, small)),
+    ("kernel %", |row| row.kernel_share.map_or_else(String::new, percent)),
     ("memory MB", |row| {
         let connected = row.memory_bytes(|memory| memory.connected_bytes);
         connected.map_or_else(String::new, |bytes| format!("{:.1}", bytes / 1e6))
@@ -154,6 +158,11 @@ fn latency(row: &Row, of: fn(&Latency) -> f64) -> String {
     row.latency_microseconds
         .as_ref()
         .map_or_else(String::new, |latency| format!("{:.1}", of(latency)))
+}
+
+/// A share, without its sign.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.1}", share * 100.0)
 }
 
 /// A count that is often far below one.

@@ -18,6 +18,9 @@ the server's. Memory is resident, with all connections open; per connection, wha
 /// The heading of what a target's [closest](targets::Summary::closest) judgement reached.
 pub(super) const LEAST_MARGIN: &str = "with the least margin (quartiles)";
 
+/// The heading of a judgement's [limit](targets::Limit).
+pub(super) const LIMIT: &str = "a bare loop there";
+
 /// What the characters are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -121,10 +124,18 @@ impl Report {
                     judgement.demand(),
                     format!("{:.3}", judgement.tolerance),
                     judgement.outcome(),
+                    judgement.most(),
                 ]
             });
-            let header = ["missed by", "in", "wanted", "tolerance", "reached (quartiles)"];
+            let header = ["missed by", "in", "wanted", "tolerance", "reached (quartiles)", LIMIT];
             writeln!(text, "{}\n", table(&header, rows.collect(), 2, form))?;
+            let beyond = missed.iter().filter(|judgement| judgement.is_beyond_the_limit()).count();
+            writeln!(
+                text,
+                "{beyond} of these {} want more than the best bare loop of the same mechanism reached, \
+                 compared to the same server in the same rotations.\n",
+                missed.len(),
+            )?;
         }
         Ok(text)
     }

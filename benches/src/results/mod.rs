@@ -13,7 +13,7 @@ pub(crate) use run::{Environment, Options, Run, commit};
 
 use std::collections::HashMap;
 
-use command::measure::{Memory, Quartiles, Slice, Syscalls, Workload};
+use command::measure::{Memory, Quartiles, Slice, Syscalls, Times, Workload};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,8 @@ pub(crate) struct ServerResult {
     pub(crate) latency: Option<Latency>,
     /// Resident memory, once for each life of the server.
     pub(crate) memory: Vec<Memory>,
+    /// CPU time under load, of all lives.
+    pub(crate) times: Times,
     /// System calls, counted in a pass of their own.
     pub(crate) syscalls: Syscalls,
 }
@@ -195,6 +197,7 @@ mod fixtures {
                 slices: cpu.iter().cycle().take(12).enumerate().map(slice).collect(),
                 latency: None,
                 memory: vec![Memory { idle_bytes: 0, connected_bytes: 1_500_000, end_bytes: 0 }],
+                times: Times { user: Duration::from_secs(1), system: Duration::from_secs(3) },
                 syscalls: Syscalls::PerMessage(1.0),
             }
         }

@@ -3,7 +3,7 @@
 use command::measure::Quartiles;
 use serde::Serialize;
 
-use super::list::{Claim, TARGETS, Target};
+use super::list::{Claim, TARGETS, Target, limit_of};
 use crate::cells::Cell;
 use crate::results::CellResult;
 
@@ -28,6 +28,17 @@ pub(crate) struct Judgement {
     /// What was reached.
     pub(crate) reached: Quartiles,
     pub(crate) met: bool,
+    /// What the best bare loop of the same mechanism reached there, compared to the same; nothing if
+    /// that is what was compared.
+    pub(crate) limit: Option<Limit>,
+}
+
+/// The most that a mechanism gives, as far as is known.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Limit {
+    /// The bare loop.
+    pub(crate) server: String,
+    pub(crate) reached: Quartiles,
 }
 
 impl Judgement {
@@ -58,12 +69,27 @@ impl Judgement {
 
     /// What was reached, in words.
     pub(crate) fn outcome(&self) -> String {
-        let Quartiles { low, median, high } = self.reached;
         match self.against {
-            Some(_) => format!("{median:.3} ({low:.3} to {high:.3})"),
-            None => format!("{median:.0} B"),
+            Some(_) => ratio(&self.reached),
+            None => format!("{:.0} B", self.reached.median),
         }
     }
+
+    /// Whether the bare loop missed it, too.
+    pub(crate) fn is_beyond_the_limit(&self) -> bool {
+        let wanted = self.bound - self.tolerance;
+        self.limit.as_ref().is_some_and(|limit| limit.reached.median < wanted)
+    }
+
+    /// The limit, in words.
+    pub(crate) fn most(&self) -> String {
+        let said = |limit: &Limit| format!("{} {}", limit.server, ratio(&limit.reached));
+        self.limit.as_ref().map(said).unwrap_or_default()
+    }
+}
+
+fn ratio(Quartiles { low, median, high }: &Quartiles) -> String {
+    format!("{median:.3} ({low:.3} to {high:.3})")
 }
 
 /// Judges every target in every cell whose servers were measured, in the order of the targets.
@@ -127,6 +153,11 @@ impl Target {
                         return None;
                     }
                     let reached = Quartiles::of(ratios)?;
+                    let limit = limit_of(server, against).and_then(|limit| {
+                        let limit = limit.of(figure, result)?;
+                        let reached = result.ratio(figure, limit, against)?;
+                        Some(Limit { server: limit.to_owned(), reached })
+                    });
                     Some(Judgement {
                         target: self.says,
                         cell: result.cell.clone(),
@@ -137,6 +168,7 @@ impl Target {
                         tolerance,
                         reached,
                         met: reached.median >= bound - tolerance,
+                        limit,
                     })
                 }));
             }
@@ -153,6 +185,7 @@ impl Target {
                         tolerance: 0.0,
                         reached: each,
                         met: each.median <= bytes,
+                        limit: None,
                     })
                 }));
             }
@@ -199,6 +232,29 @@ mod tests {
             assert!((judgement.reached.median - 1.0 / share).abs() < 0.001, "{judgement:?}");
             assert_eq!(judgement.met, met);
             assert_eq!(judgement.margin() >= 0.0, met);
+        }
+    }
+
+    #[test]
+    fn what_a_bare_loop_misses_is_beyond_the_limit() {
+        for (loop_takes, beyond) in [(31, true), (28, false)] {
+            let servers = vec![
+                server("tokio", &[30]),
+                server("uring", &[32]),
+                server("epoll", &[29]),
+                server("raw-ring", &[loop_takes + 5]),
+                server("raw-ring-owned", &[loop_takes]),
+                server("tokio-again", &[30]),
+            ];
+            let judgements = judged("stream-32k", servers);
+            let judgement = of(&judgements, "uring", "tokio").expect("both are there");
+            let limit = judgement.limit.as_ref().expect("there are bare loops");
+            assert_eq!(limit.server, "raw-ring-owned", "the best of them");
+            assert!(!judgement.met);
+            assert_eq!(judgement.is_beyond_the_limit(), beyond);
+            let judgement = of(&judgements, "epoll", "tokio").expect("both are there");
+            assert!(judgement.limit.is_none(), "its loop was not measured");
+            assert_eq!(judgement.most(), "");
         }
     }
 

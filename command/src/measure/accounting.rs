@@ -1,10 +1,13 @@
-//! What the kernel has counted for a process: memory, and context switches.
+//! What the kernel has counted for a process: memory, context switches, and time.
 
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::ops::AddAssign;
+use std::time::Duration;
 
-use nix::unistd::Pid;
+use nix::unistd::{Pid, SysconfVar, sysconf};
+use serde::{Deserialize, Serialize};
 
 /// The process's resident memory in bytes (`VmRSS` in `proc_pid_status(5)`).
 ///
@@ -14,6 +17,59 @@ pub fn resident_bytes(pid: Pid) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kibibytes = figure(&status, "VmRSS:");
     kibibytes.map(|kibibytes| kibibytes * 1024).ok_or_else(|| absent("VmRSS"))
+}
+
+/// A process's CPU time, divided into that in user space and that in the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// In user space.
+    pub user: Duration,
+    /// In the kernel.
+    pub system: Duration,
+}
+
+impl Times {
+    /// What `pid` has used so far, with threads that ended (`proc_pid_stat(5)`). The sum is exact;
+    /// the kernel divides it by what it sees at each tick, so that a second or more is needed.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn of(pid: Pid) -> io::Result<Times> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // Behind the name, which may contain anything: the state, which is the third field.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let ticks = |field: usize| fields.split_whitespace().nth(field - 3)?.parse::<u32>().ok();
+        let a_second = sysconf(SysconfVar::CLK_TCK)?.and_then(|count| u32::try_from(count).ok());
+        let [Some(user), Some(system), Some(a_second @ 1..)] = [ticks(14), ticks(15), a_second]
+        else {
+            return Err(absent("CPU times"));
+        };
+        let time = |ticks| Duration::from_secs(1) * ticks / a_second;
+        Ok(Times { user: time(user), system: time(system) })
+    }
+
+    /// What it has used since `before`.
+    #[must_use]
+    pub fn since(&self, before: &Times) -> Times {
+        Times {
+            user: self.user.saturating_sub(before.user),
+            system: self.system.saturating_sub(before.system),
+        }
+    }
+
+    /// The kernel's share of both; nothing of less than a second.
+    #[must_use]
+    pub fn kernel_share(&self) -> Option<f64> {
+        let all = self.user + self.system;
+        (all >= Duration::from_secs(1)).then(|| self.system.div_duration_f64(all))
+    }
+}
+
+impl AddAssign for Times {
+    fn add_assign(&mut self, other: Times) {
+        self.user += other.user;
+        self.system += other.system;
+    }
 }
 
 /// How often each thread of a process was switched out so far.
@@ -90,6 +146,24 @@ mod tests {
         assert!(after.since(&before) > 10, "{}", after.since(&before));
         drop(to);
         waiting.join().expect("it ends");
+    }
+
+    #[test]
+    fn time_is_that_of_user_space_and_of_the_kernel() {
+        let before = Times::of(Pid::this()).expect("it runs");
+        let used = loop {
+            let used = Times::of(Pid::this()).expect("it runs").since(&before);
+            if !used.user.is_zero() && !used.system.is_zero() {
+                break used;
+            }
+        };
+        assert_eq!(used.kernel_share(), None, "too little to say: {used:?}");
+        let times = |user, system| Times {
+            user: Duration::from_secs(user),
+            system: Duration::from_secs(system),
+        };
+        assert_eq!(times(1, 3).kernel_share(), Some(0.75));
+        assert_eq!(times(2, 5).since(&times(1, 2)), times(1, 3));
     }
 
     #[test]

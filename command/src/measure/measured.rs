@@ -5,6 +5,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use super::Times;
+
 /// What one slice showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slice {
@@ -77,14 +79,17 @@ pub struct Measured {
     pub latencies: Histogram<u64>,
     /// What the connections cost, once for each life of the server.
     pub memory: Vec<Memory>,
+    /// The server's CPU time under load, of all its lives.
+    pub times: Times,
 }
 
 impl Measured {
-    /// Adds what the same server showed in a later life: its slices, round trips and memory.
+    /// Adds what the same server showed in a later life.
     pub fn append(&mut self, later: Measured) {
         self.slices.extend(later.slices);
         self.latencies.add(later.latencies).expect("all histograms have one range");
         self.memory.extend(later.memory);
+        self.times += later.times;
     }
 
     /// One figure of every slice.

@@ -22,6 +22,7 @@ pub mod statistics;
 pub mod syscalls;
 pub mod workload;
 
+pub use accounting::Times;
 pub use cores::Cores;
 pub use interruption::Interruption;
 pub use line_up::LineUp;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Times;
 use super::generator::Remote;
 use super::measured::{Measured, Memory, Slice};
 use super::plan::Plan;
@@ -65,6 +66,8 @@ struct Loaded {
     slices: Vec<Slice>,
     idle_bytes: u64,
     connected_bytes: u64,
+    /// What the server had used when its connections were open.
+    times: Times,
 }
 
 impl Loaded {
@@ -73,7 +76,8 @@ impl Loaded {
         let generator = Remote::connect(workload, server.path());
         let generator = generator.map_err(|error| server.explain(&error))?;
         let connected_bytes = server.resident_bytes()?;
-        Ok(Loaded { generator, slices: Vec::new(), idle_bytes, connected_bytes })
+        let times = server.times()?;
+        Ok(Loaded { generator, slices: Vec::new(), idle_bytes, connected_bytes, times })
     }
 
     /// One slice, which counts if it has a rotation.
@@ -102,7 +106,8 @@ impl Loaded {
             connected_bytes: self.connected_bytes,
             end_bytes: server.resident_bytes()?,
         };
+        let times = server.times()?.since(&self.times);
         let latencies = self.generator.latencies().map_err(|error| server.explain(&error))?;
-        Ok(Measured { slices: self.slices, latencies, memory: vec![memory] })
+        Ok(Measured { slices: self.slices, latencies, memory: vec![memory], times })
     }
 }

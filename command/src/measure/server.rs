@@ -18,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
-use super::accounting::{self, Switches};
+use super::accounting::{self, Switches, Times};
 use crate::failure::{Failure, Result};
 
 /// How long a server may take until it listens, and to stop.
@@ -111,6 +111,14 @@ impl Server {
     /// If the process is gone.
     pub fn switches(&mut self) -> Result<Switches> {
         Switches::of(self.pid()).map_err(|error| self.explain(&error))
+    }
+
+    /// The CPU time that it has used so far, in user space and in the kernel.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn times(&mut self) -> Result<Times> {
+        Times::of(self.pid()).map_err(|error| self.explain(&error))
     }
 
     /// Waits until it uses no CPU time, because it has nothing left to do, but not for longer than
