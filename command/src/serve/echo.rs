@@ -113,3 +113,80 @@ fn poll_borrowed(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use unix_transport::{
+        AdoptOptions, Epoll, PollRead, PollWrite, Runtime, Settings, Transport as _,
+    };
+
+    use super::*;
+    use crate::buffer;
+    use crate::serve::ledger::Ledger;
+
+    /// Reads until nothing is there; answers the last `count` bytes.
+    async fn drain(connection: &mut impl PollRead, count: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut buffer = Buffer::of(buffer::SIZE);
+        while connection.queued().expect("it is open") > 0 {
+            let read = poll_fn(|cx| {
+                let mut cursor = ReadCursor::new(&mut buffer);
+                connection.poll_read(cx, &mut cursor).map_ok(|()| cursor.filled_len())
+            });
+            let read = read.await.expect("it is open");
+            all.extend_from_slice(&buffer[..read]);
+        }
+        all.split_off(all.len() - count)
+    }
+
+    /// Echoes until it has something unwritten, or nothing.
+    async fn echo_until(
+        has_rest: bool,
+        connection: &mut impl Connection,
+        unwritten: &mut Option<Box<Unwritten>>,
+        entry: &mut Entry,
+    ) {
+        poll_fn(|cx| {
+            assert!(poll_borrowed(connection, unwritten, entry, cx).is_pending());
+            if unwritten.is_some() == has_rest { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    #[test]
+    fn who_waits_with_a_few_bytes_holds_no_buffer() -> io::Result<()> {
+        let mut runtime = Runtime::<Epoll>::new(&Settings::default()).map_err(io::Error::other)?;
+        let pair = runtime.transport().pair(&AdoptOptions::new()).map_err(io::Error::other)?;
+        let (mut served, mut peer) = pair;
+        // So small that it is full before it is another's turn.
+        served.set_send_buffer(16 * 1024)?;
+        let mut entry = Arc::<Ledger>::default().open();
+        let mut unwritten = None;
+        let handle = runtime.handle();
+        let echoed = async {
+            for (length, is_copied) in [(100, true), (Unwritten::FEW + 1, false), (7, true)] {
+                // No room is left for the echo.
+                let fill = |cx: &mut Context<'_>| {
+                    while served.poll_write(cx, &[0; 1000])?.is_ready() {}
+                    Poll::Ready(io::Result::Ok(()))
+                };
+                poll_fn(fill).await?;
+                let message = vec![b'm'; length];
+                poll_fn(|cx| peer.poll_write(cx, &message)).await?;
+                echo_until(true, &mut served, &mut unwritten, &mut entry).await;
+                match &unwritten.as_ref().expect("there is a rest").memory {
+                    Memory::Copy(copy) => assert!(is_copied && copy.capacity() == length),
+                    Memory::Buffer(_) => assert!(!is_copied),
+                }
+                drain(&mut peer, 0).await;
+                echo_until(false, &mut served, &mut unwritten, &mut entry).await;
+                assert_eq!(drain(&mut peer, length).await, message);
+            }
+            Ok(())
+        };
+        runtime.block_on(handle.timeout(Duration::from_secs(10), echoed)).expect("it ends")
+    }
+}
