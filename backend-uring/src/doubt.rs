@@ -3,7 +3,7 @@
 //! A read stops short at an out-of-band byte, with more behind it (case 107). Epoll tells of such a
 //! byte. A multishot poll can't: it reports what the wake-up was called with, and every message
 //! wakes with POLLPRI. So short reads are believed, and the first one starts a time after which
-//! everyone who had one since is looked at, by one `poll(2)` for many (ADR 0011).
+//! everyone who had one since is looked at, by one `poll(2)` for many (ADR 0021).
 
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,14 +17,26 @@ use transport_core::reactor::{Event, Token, WeakFd};
 /// How many sources one `poll(2)` asks about.
 const AT_ONCE: usize = 8;
 
-/// How long bytes behind an out-of-band one may be overlooked, if the peer sends nothing else.
+/// How many are asked about at a time, so that a driver of many neither stands still nor spends a
+/// percent of its time on this.
+const AT_A_TIME: usize = 256;
+
+/// How long bytes behind an out-of-band one may be overlooked, if the peer sends nothing else, and no
+/// more sources than are asked about at a time are in doubt.
 pub(crate) static SETTLED_AFTER: Timespec = Timespec::new().nsec(20_000_000);
 
 /// The sources that had a short read since this was last settled.
 pub(crate) struct Doubts {
-    /// How often it was settled, and one.
+    /// Names those that are noted together; never 0. Written under the lock.
     round: AtomicU32,
-    sources: Mutex<Vec<Doubt>>,
+    noted: Mutex<Noted>,
+}
+
+#[derive(Default)]
+struct Noted {
+    sources: Vec<Doubt>,
+    /// A timeout is on its way.
+    is_timed: bool,
 }
 
 /// A source, without keeping its socket open.
@@ -32,34 +44,39 @@ type Doubt = (Token, WeakFd);
 
 impl Default for Doubts {
     fn default() -> Doubts {
-        Doubts { round: AtomicU32::new(1), sources: Mutex::default() }
+        Doubts { round: AtomicU32::new(1), noted: Mutex::default() }
     }
 }
 
 impl Doubts {
-    /// Notes a source, after its read. `noted` is the round in which it was last noted, 0 at first.
-    /// Answers whether it is the round's first, so that its time begins.
-    pub(crate) fn note(&self, token: Token, fd: &SharedFd, noted: &AtomicU32) -> bool {
-        let round = self.round.load(Ordering::Acquire);
+    /// Notes a source, after its read. `round` is that in which it was last noted, 0 at first. Answers
+    /// whether the caller must start the timeout.
+    pub(crate) fn note(&self, token: Token, fd: &SharedFd, round: &AtomicU32) -> bool {
+        let now = self.round.load(Ordering::Acquire);
         // If that round is being settled, it is asked about after this.
-        if noted.load(Ordering::Relaxed) == round {
+        if round.load(Ordering::Relaxed) == now {
             return false;
         }
-        noted.store(round, Ordering::Relaxed);
-        let mut sources = self.lock();
-        sources.push((token, fd.downgrade()));
-        sources.len() == 1
+        round.store(now, Ordering::Relaxed);
+        let mut noted = self.lock();
+        noted.sources.push((token, fd.downgrade()));
+        !std::mem::replace(&mut noted.is_timed, true)
     }
 
-    /// Asks the kernel about all of them; those that can be read all the same go into `events`.
-    pub(crate) fn settle(&self, settling: &mut Settling, events: &mut Vec<(Token, Event)>) {
-        let mut sources = self.lock();
-        self.round.fetch_add(1, Ordering::AcqRel);
-        std::mem::swap(&mut *sources, &mut settling.taken);
-        drop(sources);
-        let open = settling.taken.drain(..).filter_map(|(token, fd)| Some((token, fd.upgrade()?)));
-        settling.open.extend(open);
-        for open in settling.open.chunks(AT_ONCE) {
+    /// When the timeout is over: asks the kernel about those that were noted first; whoever can be read
+    /// all the same goes into `events`. Answers whether the caller must start another timeout, for the
+    /// others.
+    pub(crate) fn settle(&self, settling: &mut Settling, events: &mut Vec<(Token, Event)>) -> bool {
+        let Settling { taken, open } = settling;
+        if taken.is_empty() {
+            let mut noted = self.lock();
+            let next = self.round.load(Ordering::Relaxed).wrapping_add(1).max(1);
+            self.round.store(next, Ordering::Release);
+            std::mem::swap(&mut noted.sources, taken);
+        }
+        let asked = taken.len().saturating_sub(AT_A_TIME)..;
+        open.extend(taken.drain(asked).filter_map(|(token, fd)| Some((token, fd.upgrade()?))));
+        for open in open.chunks(AT_ONCE) {
             let mut asked: [PollFd<'_>; AT_ONCE] = std::array::from_fn(|at| {
                 // What is beyond the chunk's end is not asked about.
                 let (_, fd) = &open[at.min(open.len() - 1)];
@@ -72,19 +89,24 @@ impl Doubts {
                 open.iter().zip(asked).filter(|(_, fd)| !is_answered || fd.any() == Some(true));
             events.extend(ready.map(|((token, _), _)| (*token, Event::READ)));
         }
-        settling.open.clear();
+        open.clear();
+        let mut noted = self.lock();
+        noted.is_timed = !taken.is_empty() || !noted.sources.is_empty();
+        noted.is_timed
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Doubt>> {
+    fn lock(&self) -> MutexGuard<'_, Noted> {
         // Nothing inside panics.
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What settling needs, kept for its memory.
+/// What a driver has of it.
 #[derive(Default)]
 pub(crate) struct Settling {
+    /// Those of the last round that were not asked about yet.
     taken: Vec<Doubt>,
+    /// Kept for its memory.
     open: Vec<(Token, SharedFd)>,
 }
 
@@ -101,17 +123,47 @@ mod tests {
         let fd = SharedFd::new(socket.into());
         let (doubts, noted, token) = (Doubts::default(), AtomicU32::new(0), Token::new(0, 1));
         let (mut settling, mut events) = (Settling::default(), Vec::new());
-        assert!(doubts.note(token, &fd, &noted), "its time begins");
+        assert!(doubts.note(token, &fd, &noted), "a timeout must begin");
         assert!(!doubts.note(token, &fd, &noted), "it is known");
-        assert!(!doubts.note(token, &fd, &AtomicU32::new(0)), "the time has begun");
-        doubts.settle(&mut settling, &mut events);
+        assert!(!doubts.note(token, &fd, &AtomicU32::new(0)), "it has begun");
+        assert!(!doubts.settle(&mut settling, &mut events), "no other timeout is needed");
         assert!(events.is_empty(), "its queue is empty");
         peer.write_all(b"left").expect("connected");
-        assert!(doubts.note(token, &fd, &noted), "its time begins again");
+        assert!(doubts.note(token, &fd, &noted), "another must begin");
         doubts.settle(&mut settling, &mut events);
         assert!(events.iter().any(|(told, event)| *told == token && event.contains(Event::READ)));
         let seen = fd.downgrade();
         drop(fd);
         assert!(seen.is_closed(), "nothing else keeps it open");
+    }
+
+    #[test]
+    fn many_are_settled_in_turns() {
+        let (mut peer, socket) = UnixStream::pair().expect("two descriptors");
+        peer.write_all(b"left").expect("connected");
+        let fd = SharedFd::new(socket.into());
+        let (doubts, mut settling) = (Doubts::default(), Settling::default());
+        let sources: Vec<AtomicU32> = (0..=AT_A_TIME).map(|_| AtomicU32::new(0)).collect();
+        let note = |place: usize| doubts.note(Token::new(place, 1), &fd, &sources[place]);
+        (0..=AT_A_TIME).for_each(|place| assert_eq!(note(place), place == 0));
+        let mut told = Vec::new();
+        assert!(doubts.settle(&mut settling, &mut told), "the rest needs another timeout");
+        assert_eq!(told.len(), AT_A_TIME);
+        // It is noted again, and asked about after the rest.
+        assert!(!note(1), "a timeout is on its way");
+        assert!(doubts.settle(&mut settling, &mut told));
+        assert_eq!(told.len(), AT_A_TIME + 1);
+        assert!(!doubts.settle(&mut settling, &mut told));
+        assert_eq!(told.len(), AT_A_TIME + 2);
+        assert!(note(2), "there is none on its way");
+    }
+
+    #[test]
+    fn the_rounds_begin_again_without_the_one_that_is_none() {
+        let (_, socket) = UnixStream::pair().expect("two descriptors");
+        let fd = SharedFd::new(socket.into());
+        let doubts = Doubts { round: AtomicU32::new(u32::MAX), ..Doubts::default() };
+        doubts.settle(&mut Settling::default(), &mut Vec::new());
+        assert!(doubts.note(Token::new(0, 1), &fd, &AtomicU32::new(0)), "a new source is noted");
     }
 }

@@ -74,7 +74,7 @@ impl UringDriver {
     fn reap(&mut self) -> usize {
         let mut owned = 0;
         let mut unpark_again = false;
-        let mut is_settled = true;
+        let mut is_time_to_settle = false;
         let mut state = self.ring.lock();
         let mut giving = None;
         // SAFETY: only the driver reads completions, and it is borrowed mutably.
@@ -95,7 +95,7 @@ impl UringDriver {
                 }
                 Operation::Unpark => unpark_again |= !cqueue::more(flags),
                 Operation::Cancel => {}
-                Operation::Settle => is_settled = false,
+                Operation::Settle => is_time_to_settle = true,
             }
         }
         // Only now is it known which of the quiet sends failed.
@@ -113,10 +113,14 @@ impl UringDriver {
         if unpark_again && !self.is_hosted.get() {
             self.ring.push_unpark();
         }
-        if !is_settled {
-            self.ring.doubts.settle(&mut self.settling, &mut self.events);
+        let mut noted = self.wake();
+        if is_time_to_settle {
+            if self.ring.doubts.settle(&mut self.settling, &mut self.events) {
+                self.ring.push_settle();
+            }
+            noted += self.wake();
         }
-        owned + self.wake()
+        owned + noted
     }
 
     /// Notes the events, and wakes whom they and the completions concern.

@@ -5,9 +5,9 @@ use transport_core::reactor::Token;
 /// What a completion is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
-    /// A source's poll for reading (multishot).
+    /// A source's poll for reading.
     PollRead(Token),
-    /// A source's poll for writing (one-shot).
+    /// A source's poll for writing.
     PollWrite(Token),
     /// An owned receive.
     Receive(Token),
@@ -17,7 +17,7 @@ pub(crate) enum Operation {
     Unpark,
     /// A cancellation: what it cancelled reports for itself.
     Cancel,
-    /// The time after which doubts are settled.
+    /// The timeout after which doubts are settled.
     Settle,
 }
 

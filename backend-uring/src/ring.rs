@@ -117,7 +117,7 @@ impl Ring {
         self.push(&mut self.lock(), Operation::Unpark, entry);
     }
 
-    /// Queues the time after which what is in doubt now is settled.
+    /// Queues the timeout after which what is in doubt now is settled.
     pub(crate) fn push_settle(&self) {
         let entry = opcode::Timeout::new(&raw const SETTLED_AFTER).build();
         self.push(&mut self.lock(), Operation::Settle, entry);
@@ -179,7 +179,7 @@ impl Ring {
         // SAFETY: all callers hold the lock, so nobody else touches the submission queue's end.
         let mut queue = unsafe { self.io.submission_shared() };
         // SAFETY: what the entries point to lives until their completions: sends belong to their
-        // slots, receives go into the ring's buffers, polls point to nothing, and time is a static.
+        // slots, receives go into the ring's buffers, polls point to nothing, and a timeout to a static.
         unsafe { queue.push(entry) }.is_ok()
     }
 

@@ -4,14 +4,17 @@
 mod ring;
 
 use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::task::{Context, Waker};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
-use backend_uring::Uring;
+use backend_uring::{Uring, UringDriver};
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{self, MsgFlags};
 use transport_core::{
-    AdoptOptions, Backend, Driver, PollRead, Prepared, Runtime, Settings, Transport,
+    AdoptOptions, Backend, Driver, PollRead, Prepared, ReadCursor, Runtime, Settings, Transport,
 };
 
 use ring::is_available;
@@ -91,5 +94,40 @@ fn a_host_does_not_sleep_while_entries_wait() {
     while driver.prepare().expect("it prepares") == Prepared::Ready {}
     for (one, _) in &mut pairs {
         assert!(one.poll_recv(&mut cx).is_ready(), "every request was submitted");
+    }
+}
+
+/// A read stops short at an out-of-band byte, and what lies behind it is found by a driver that never
+/// sleeps, too.
+#[test]
+fn a_busy_driver_finds_what_lies_behind_an_out_of_band_byte() {
+    if !is_available() {
+        return;
+    }
+    let (transport, mut driver) = Uring::open(&Settings::default()).expect("io_uring works here");
+    let (mut connection, peer) = transport.pair(&AdoptOptions::new()).expect("a pair");
+    let mut read = |driver: &mut UringDriver| {
+        let mut buffer = [0; 8];
+        let mut cursor = ReadCursor::new(&mut buffer);
+        let poll = connection.poll_read(&mut Context::from_waker(Waker::noop()), &mut cursor);
+        let count = cursor.filled_len();
+        driver.turn(Some(Duration::ZERO)).expect("it turns");
+        poll.map_ok(|()| buffer[..count].to_vec())
+    };
+    assert!(read(&mut driver).is_pending());
+    let send = |bytes: &[u8], flags| socket::send(peer.as_fd().as_raw_fd(), bytes, flags);
+    send(b"ab", MsgFlags::empty()).expect("there is room");
+    if let Err(errno) = send(b"!", MsgFlags::MSG_OOB) {
+        // Kernels without CONFIG_AF_UNIX_OOB: nothing can be in the way.
+        return assert_eq!(errno, Errno::EOPNOTSUPP);
+    }
+    send(b"cd", MsgFlags::empty()).expect("there is room");
+    let mut received = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while received != b"abcd" {
+        assert!(Instant::now() < deadline, "only {received:?} came");
+        if let Poll::Ready(bytes) = read(&mut driver) {
+            received.extend(bytes.expect("it is open"));
+        }
     }
 }

@@ -105,7 +105,7 @@ impl Report {
                                 td { (judgement.sides()) } td.figure { (judgement.demand()) }
                                 td.figure { (format!("{:.3}", judgement.tolerance)) }
                                 td.figure { (judgement.outcome()) } td { (mark(judgement.met)) }
-                                td.figure { (judgement.most()) }
+                                td.figure { (judgement.limit_in_words()) }
                             } } }
                         }
                     }

@@ -160,9 +160,9 @@ fn latency(row: &Row, of: fn(&Latency) -> f64) -> String {
         .map_or_else(String::new, |latency| format!("{:.1}", of(latency)))
 }
 
-/// A share, without its sign.
+/// A share in percent.
 pub(crate) fn percent(share: f64) -> String {
-    format!("{:.1}", share * 100.0)
+    format!("{:.0}", share * 100.0)
 }
 
 /// A count that is often far below one.

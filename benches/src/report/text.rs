@@ -13,13 +13,14 @@ const LEGEND: &str = "\
 Medians over the slices; in brackets the quartiles. Ratios are to the baseline in the same rotation,\n\
 before the median is taken: above 1 is better. Other figures of servers that were not alive together,\n\
 but in different heats, are minutes apart. The baseline's second copy shows the noise. CPU seconds are\n\
-the server's. Memory is resident, with all connections open; per connection, what it grew by.";
+the server's; kernel % is the kernel's share of them, as the ticks of its clock saw it. Memory is\n\
+resident, with all connections open; per connection, what it grew by.";
 
 /// The heading of what a target's [closest](targets::Summary::closest) judgement reached.
 pub(super) const LEAST_MARGIN: &str = "with the least margin (quartiles)";
 
 /// The heading of a judgement's [limit](targets::Limit).
-pub(super) const LIMIT: &str = "a bare loop there";
+pub(super) const LIMIT: &str = "best bare loop (quartiles)";
 
 /// What the characters are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,17 +125,17 @@ impl Report {
                     judgement.demand(),
                     format!("{:.3}", judgement.tolerance),
                     judgement.outcome(),
-                    judgement.most(),
+                    judgement.limit_in_words(),
                 ]
             });
             let header = ["missed by", "in", "wanted", "tolerance", "reached (quartiles)", LIMIT];
             writeln!(text, "{}\n", table(&header, rows.collect(), 2, form))?;
-            let beyond = missed.iter().filter(|judgement| judgement.is_beyond_the_limit()).count();
+            let limited = missed.iter().filter(|judgement| judgement.limit.is_some()).count();
+            let beyond = missed.iter().filter(|judgement| judgement.loop_misses_too()).count();
             writeln!(
                 text,
-                "{beyond} of these {} want more than the best bare loop of the same mechanism reached, \
-                 compared to the same server in the same rotations.\n",
-                missed.len(),
+                "In {limited} of these a bare loop of the same mechanism was beside the server that it \
+                 is compared with; in {beyond}, the best of them misses the target, too.\n",
             )?;
         }
         Ok(text)

@@ -53,7 +53,8 @@ pub(crate) struct ServerResult {
     pub(crate) latency: Option<Latency>,
     /// Resident memory, once for each life of the server.
     pub(crate) memory: Vec<Memory>,
-    /// CPU time under load, of all lives.
+    /// CPU time since connections were open, of all lives.
+    #[serde(default)]
     pub(crate) times: Times,
     /// System calls, counted in a pass of their own.
     pub(crate) syscalls: Syscalls,

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use command::arguments::Service;
+use command::buffer::{self, Buffer};
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use unix_transport::embed::hosted::tokio::TokioReactor;
@@ -12,9 +13,6 @@ use unix_transport::embed::nested::Nested;
 use unix_transport::{
     Address, Backend as _, Connection, Listener as _, Readiness, Settings, Transport, Uring,
 };
-
-/// How much is read at once, in bytes: as the peers do.
-const BUFFER: usize = 64 * 1024;
 
 /// Serves by the borrowed path, in the same way as the peer `tokio`, on sockets that tokio watches.
 pub(super) fn hosted(path: &Path, service: Service, listens: &dyn Fn()) -> io::Result<()> {
@@ -66,7 +64,7 @@ async fn accept<T: Transport>(
 
 fn echo_borrowed(mut connection: impl Connection) -> JoinHandle<io::Result<()>> {
     tokio::spawn(async move {
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = Buffer::of(buffer::SIZE);
         loop {
             match connection.read(&mut buffer).await? {
                 0 => return Ok(()),
@@ -90,7 +88,7 @@ fn echo_owned(mut connection: impl Connection) -> JoinHandle<io::Result<()>> {
 
 fn sink_borrowed(mut connection: impl Connection) -> JoinHandle<io::Result<()>> {
     tokio::spawn(async move {
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = Buffer::of(buffer::SIZE);
         let mut count = 0_u64;
         loop {
             match connection.read(&mut buffer).await? {

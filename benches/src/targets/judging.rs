@@ -3,9 +3,9 @@
 use command::measure::Quartiles;
 use serde::Serialize;
 
-use super::list::{Claim, TARGETS, Target, limit_of};
+use super::list::{Claim, TARGETS, Target, bare_loops};
 use crate::cells::Cell;
-use crate::results::CellResult;
+use crate::results::{CellResult, Figure};
 
 /// How many rotations there must be for a judgement: the quartiles of fewer say nothing.
 const ROTATIONS: usize = 4;
@@ -29,7 +29,7 @@ pub(crate) struct Judgement {
     pub(crate) reached: Quartiles,
     pub(crate) met: bool,
     /// What the best bare loop of the same mechanism reached there, compared to the same; nothing if
-    /// that is what was compared.
+    /// that is what it was compared to, or none was beside that.
     pub(crate) limit: Option<Limit>,
 }
 
@@ -76,15 +76,27 @@ impl Judgement {
     }
 
     /// Whether the bare loop missed it, too.
-    pub(crate) fn is_beyond_the_limit(&self) -> bool {
+    pub(crate) fn loop_misses_too(&self) -> bool {
         let wanted = self.bound - self.tolerance;
         self.limit.as_ref().is_some_and(|limit| limit.reached.median < wanted)
     }
 
     /// The limit, in words.
-    pub(crate) fn most(&self) -> String {
+    pub(crate) fn limit_in_words(&self) -> String {
         let said = |limit: &Limit| format!("{} {}", limit.server, ratio(&limit.reached));
         self.limit.as_ref().map(said).unwrap_or_default()
+    }
+}
+
+impl Limit {
+    fn of(result: &CellResult, figure: Figure, server: &str, against: &str) -> Option<Limit> {
+        let loops = bare_loops(server, against).iter();
+        let measured = loops.filter_map(|name| {
+            let ratios = result.ratios(figure, name, against);
+            let reached = (ratios.len() >= ROTATIONS).then(|| Quartiles::of(ratios))??;
+            Some(Limit { server: (*name).to_owned(), reached })
+        });
+        measured.max_by(|one, other| one.reached.median.total_cmp(&other.reached.median))
     }
 }
 
@@ -153,11 +165,6 @@ impl Target {
                         return None;
                     }
                     let reached = Quartiles::of(ratios)?;
-                    let limit = limit_of(server, against).and_then(|limit| {
-                        let limit = limit.of(figure, result)?;
-                        let reached = result.ratio(figure, limit, against)?;
-                        Some(Limit { server: limit.to_owned(), reached })
-                    });
                     Some(Judgement {
                         target: self.says,
                         cell: result.cell.clone(),
@@ -168,7 +175,7 @@ impl Target {
                         tolerance,
                         reached,
                         met: reached.median >= bound - tolerance,
-                        limit,
+                        limit: Limit::of(result, figure, server, against),
                     })
                 }));
             }
@@ -236,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_bare_loop_misses_is_beyond_the_limit() {
+    fn what_a_bare_loop_misses_loop_misses_too() {
         for (loop_takes, beyond) in [(31, true), (28, false)] {
             let servers = vec![
                 server("tokio", &[30]),
@@ -251,10 +258,10 @@ mod tests {
             let limit = judgement.limit.as_ref().expect("there are bare loops");
             assert_eq!(limit.server, "raw-ring-owned", "the best of them");
             assert!(!judgement.met);
-            assert_eq!(judgement.is_beyond_the_limit(), beyond);
+            assert_eq!(judgement.loop_misses_too(), beyond);
             let judgement = of(&judgements, "epoll", "tokio").expect("both are there");
             assert!(judgement.limit.is_none(), "its loop was not measured");
-            assert_eq!(judgement.most(), "");
+            assert_eq!(judgement.limit_in_words(), "");
         }
     }
 

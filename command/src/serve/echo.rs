@@ -49,7 +49,8 @@ enum Memory {
 }
 
 impl Unwritten {
-    /// How many bytes are copied at most. To take the buffer away costs another one, which is cold.
+    /// How many bytes are copied at most. To take the buffer away costs another one, which is cold, and
+    /// 64 KiB of memory for as long as the peer takes nothing.
     const FEW: usize = 8 * 1024;
 
     /// The bytes of `range`; `buffer` becomes another one if they are many.
@@ -74,10 +75,15 @@ impl Unwritten {
         while range.start < range.end {
             range.start += ready!(connection.poll_write(cx, &bytes[range.clone()]))?;
         }
-        if let Memory::Buffer(buffer) = memory {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        if let Memory::Buffer(buffer) = &mut self.memory {
             scratch::give(std::mem::take(buffer));
         }
-        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Buffers for reading: one of each thread is lent while a task is polled, and the proxy takes others
+//! Buffers for reading: one of each thread is lent while a task is polled, and others are taken away
 //! until what was read is sent. Ten thousand idle connections hold none.
 
 use std::cell::RefCell;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _};
 use glommio::net::{UnixListener, UnixStream};
 use glommio::{LocalExecutorBuilder, Placement};
-use peer_harness::{BUFFER, Task};
+use peer_harness::{Buffer, Task};
 
 fn main() -> ExitCode {
     peer_harness::run(&peer_harness::version_of!("glommio"), 1, serve)
@@ -25,7 +25,7 @@ fn serve(task: Task) -> peer_harness::Result {
 }
 
 async fn echo(mut stream: UnixStream) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::zeroed();
     loop {
         match stream.read(&mut buffer).await? {
             0 => return Ok(()),

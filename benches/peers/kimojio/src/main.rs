@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use kimojio::Errno;
 use kimojio::operations;
-use peer_harness::{BUFFER, Task};
+use peer_harness::{Buffer, Task};
 
 fn main() -> ExitCode {
     peer_harness::run(&peer_harness::version_of!("kimojio"), 1, serve)
@@ -32,7 +32,7 @@ async fn accept(listener: OwnedFd) -> Result<(), Errno> {
 }
 
 async fn echo(stream: OwnedFd) -> Result<(), Errno> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::zeroed();
     loop {
         let received = operations::read(&stream, &mut buffer).await?;
         if received == 0 {

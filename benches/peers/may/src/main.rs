@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use may::go;
 use may::os::unix::net::{UnixListener, UnixStream};
-use peer_harness::{BUFFER, Task};
+use peer_harness::{Buffer, Task};
 
 fn main() -> ExitCode {
     peer_harness::run(&peer_harness::version_of!("may"), 1, serve)
@@ -29,7 +29,7 @@ fn accept(task: &Task) -> io::Result<()> {
 }
 
 fn echo(mut stream: UnixStream) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::zeroed();
     loop {
         match stream.read(&mut buffer)? {
             0 => return Ok(()),

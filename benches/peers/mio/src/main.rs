@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Registry, Token};
-use peer_harness::{BUFFER, Task};
+use peer_harness::{Buffer, Task};
 use slab::Slab;
 
 /// The listener's token; connections have their slab's keys.
@@ -32,7 +32,7 @@ fn serve(task: Task) -> peer_harness::Result {
     task.listens();
     let mut events = Events::with_capacity(EVENTS);
     let mut connections = Slab::new();
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::zeroed();
     loop {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use peer_harness::{BUFFER, Task};
+use peer_harness::{Buffer, Task};
 use smol::LocalExecutor;
 use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use smol::net::unix::{UnixListener, UnixStream};
@@ -26,7 +26,7 @@ fn serve(task: Task) -> peer_harness::Result {
 }
 
 async fn echo(mut stream: UnixStream) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::zeroed();
     loop {
         match stream.read(&mut buffer).await? {
             0 => return Ok(()),

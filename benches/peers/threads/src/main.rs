@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::ExitCode;
 
-use peer_harness::{BUFFER, Task};
+use peer_harness::{Buffer, Task};
 
 /// Beside its buffer, which is on the heap, a connection needs next to no stack: ten thousand
 /// threads must fit.
@@ -26,7 +26,7 @@ fn serve(task: Task) -> peer_harness::Result {
 }
 
 fn echo(mut stream: UnixStream) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::zeroed();
     loop {
         match stream.read(&mut buffer)? {
             0 => return Ok(()),

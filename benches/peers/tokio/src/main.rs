@@ -4,7 +4,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use peer_harness::{BUFFER, Service, Task};
+use peer_harness::{Buffer, Service, Task};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Builder;
@@ -39,7 +39,7 @@ async fn accept(task: Task) -> io::Result<()> {
 }
 
 async fn echo(mut stream: UnixStream) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::zeroed();
     loop {
         match stream.read(&mut buffer).await? {
             0 => return Ok(()),
@@ -49,7 +49,7 @@ async fn echo(mut stream: UnixStream) -> io::Result<()> {
 }
 
 async fn sink(mut stream: UnixStream) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Buffer::zeroed();
     let mut count = 0_u64;
     loop {
         match stream.read(&mut buffer).await? {

@@ -18,7 +18,7 @@ use super::waiter::Waiter;
 use super::{closed, differs, nanoseconds};
 
 /// What is always watched: by edges, which spares the kernel a look at each connection that was read
-/// (a fortieth more round trips). [`Connection::receive`] takes everything that is there.
+/// (a fortieth more round trips). [`Connection::handle`] takes everything that is there.
 const DATA: EpollFlags =
     EpollFlags::EPOLLIN.union(EpollFlags::EPOLLRDHUP).union(EpollFlags::EPOLLET);
 

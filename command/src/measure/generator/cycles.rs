@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::group::{RETRY, buffer, not_accepting};
 use super::latencies::histogram;
 use super::waiter::{PATIENCE, Waiter, silent};
+use crate::buffer::Buffer;
 
 /// Connections that come and go. Between two slices there are none.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct Cycles {
     waiter: Waiter,
     /// The connections of now; a place of which is their token.
     places: Vec<Option<Connection>>,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     message: usize,
     /// How many connections there were.
     opened: u64,

@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use super::connection::Connection;
 use super::latencies;
 use super::waiter::{PATIENCE, Waiter};
+use crate::buffer::Buffer;
 
 /// How much is written or read at once, in bytes, at most.
 const BUFFER: usize = 256 * 1024;
@@ -22,7 +23,7 @@ pub(super) const RETRY: Duration = Duration::from_millis(1);
 pub(super) struct Group {
     waiter: Waiter,
     connections: Vec<Connection>,
-    buffer: Vec<u8>,
+    buffer: Buffer,
 }
 
 /// What an event of one connection brought.
@@ -110,8 +111,8 @@ impl Group {
 }
 
 /// A buffer that serves messages of this length well, many at a time.
-pub(super) fn buffer(message: usize) -> Vec<u8> {
-    vec![0; message.saturating_mul(64).clamp(4 * 1024, BUFFER)]
+pub(super) fn buffer(message: usize) -> Buffer {
+    Buffer::of(message.saturating_mul(64).clamp(4 * 1024, BUFFER))
 }
 
 fn open_patiently(

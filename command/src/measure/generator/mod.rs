@@ -1,7 +1,7 @@
 //! The load: one raw epoll loop, the same for every server, that checks every byte.
 //!
-//! It uses the standard library's sockets and epoll through nix, and nothing of this project, so
-//! that no backend is measured with its own client. While servers are measured each has a load in
+//! It uses the standard library's sockets and epoll through nix, and none of this project's
+//! transports, so that no backend is measured with its own client. While servers are measured each has a load in
 //! a [process] of its own, which a [`Remote`] starts and releases.
 
 mod connection;
