@@ -19,7 +19,7 @@ resident, with all connections open; per connection, what it grew by.";
 /// The heading of what a target's [closest](targets::Summary::closest) judgement reached.
 pub(super) const LEAST_MARGIN: &str = "with the least margin (quartiles)";
 
-/// The heading of a judgement's [limit](targets::Limit).
+/// The heading of a judgement's [limit](Judgement::limit).
 pub(super) const LIMIT: &str = "best bare loop (quartiles)";
 
 /// What the characters are for.
