@@ -32,7 +32,6 @@ pub(crate) struct Doubts {
     noted: Mutex<Noted>,
 }
 
-#[derive(Default)]
 struct Noted {
     sources: Vec<Doubt>,
     /// A timeout is on its way.
@@ -44,7 +43,8 @@ type Doubt = (Token, WeakFd);
 
 impl Default for Doubts {
     fn default() -> Doubts {
-        Doubts { round: AtomicU32::new(1), noted: Mutex::default() }
+        let noted = Noted { sources: Vec::with_capacity(AT_A_TIME), is_timed: false };
+        Doubts { round: AtomicU32::new(1), noted: Mutex::new(noted) }
     }
 }
 
@@ -102,12 +102,18 @@ impl Doubts {
 }
 
 /// What a driver has of it.
-#[derive(Default)]
 pub(crate) struct Settling {
     /// Those of the last round that were not asked about yet.
     taken: Vec<Doubt>,
     /// Kept for its memory.
     open: Vec<(Token, SharedFd)>,
+}
+
+impl Default for Settling {
+    /// With memory from the beginning, so that none is allocated when something is first settled.
+    fn default() -> Settling {
+        Settling { taken: Vec::with_capacity(AT_A_TIME), open: Vec::with_capacity(AT_A_TIME) }
+    }
 }
 
 #[cfg(test)]
