@@ -63,9 +63,9 @@ impl Doubts {
         !std::mem::replace(&mut noted.is_timed, true)
     }
 
-    /// When the timeout is over: asks the kernel about those that were noted first; whoever can be read
-    /// all the same goes into `events`. Answers whether the caller must start another timeout, for the
-    /// others.
+    /// When the timeout is over: asks the kernel about [`AT_A_TIME`] of those that were noted; whoever
+    /// can be read all the same goes into `events`. A round ends when all of the one before were asked
+    /// about. Answers whether the caller must start another timeout, for the others.
     pub(crate) fn settle(&self, settling: &mut Settling, events: &mut Vec<(Token, Event)>) -> bool {
         let Settling { taken, open } = settling;
         if taken.is_empty() {

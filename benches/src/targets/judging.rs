@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_bare_loop_misses_loop_misses_too() {
+    fn what_the_best_bare_loop_misses_is_told_apart() {
         for (loop_takes, beyond) in [(31, true), (28, false)] {
             let servers = vec![
                 server("tokio", &[30]),
