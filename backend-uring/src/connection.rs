@@ -190,7 +190,15 @@ impl UringWriteHalf {
     }
 
     /// Borrowed writes wait behind an owned send in flight.
+    #[inline]
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.source().existing_slot() {
+            None => Poll::Ready(self.ready.check_open()),
+            Some(_) => self.poll_sent_by_completion(cx),
+        }
+    }
+
+    fn poll_sent_by_completion(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.ready.check_open()?;
         let sent = self.source().poll_sent(cx);
         self.ready.check_open()?;

@@ -51,12 +51,14 @@ impl Default for Doubts {
 impl Doubts {
     /// Notes a source, after its read. `round` is that in which it was last noted, 0 at first. Answers
     /// whether the caller must start the timeout.
+    #[inline]
     pub(crate) fn note(&self, token: Token, fd: &SharedFd, round: &AtomicU32) -> bool {
         let now = self.round.load(Ordering::Acquire);
         // If that round is being settled, it is asked about after this.
-        if round.load(Ordering::Relaxed) == now {
-            return false;
-        }
+        round.load(Ordering::Relaxed) != now && self.note_in(now, token, fd, round)
+    }
+
+    fn note_in(&self, now: u32, token: Token, fd: &SharedFd, round: &AtomicU32) -> bool {
         round.store(now, Ordering::Relaxed);
         let mut noted = self.lock();
         noted.sources.push((token, fd.downgrade()));

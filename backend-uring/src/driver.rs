@@ -1,4 +1,5 @@
-//! The driver: one `io_uring_enter(2)` per turn submits everything and waits.
+//! The driver: one `io_uring_enter(2)` per turn submits everything that was not submitted before and
+//! waits.
 #![expect(unsafe_code, reason = "reads the completion queue")]
 
 use std::cell::Cell;

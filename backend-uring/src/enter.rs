@@ -26,6 +26,16 @@ impl Ring {
         self.call(0, u32::MAX, Some(Duration::ZERO))
     }
 
+    /// Submits what is queued and nothing else, if this is the driver's thread. What could not be
+    /// submitted is the next turn's.
+    #[inline(never)]
+    pub(crate) fn submit_early(&self, queued: u32) {
+        if self.thread.get() == Some(&thread::current().id()) {
+            // SAFETY: the entries are well-formed (`Ring::push`), and there is no argument.
+            _ = unsafe { self.io.submitter().enter::<WaitArgument>(queued, 0, 0, None) };
+        }
+    }
+
     fn call(&self, queued: u32, least: u32, limit: Option<Duration>) -> io::Result<()> {
         let time = limit.map(Timespec::from).unwrap_or_default();
         let argument = WaitArgument { time: &raw const time as u64, ..WaitArgument::default() };

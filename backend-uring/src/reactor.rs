@@ -73,11 +73,9 @@ pub struct RingSource {
 }
 
 impl RingSource {
-    /// Asks the kernel to tell each time, from the first wait on.
-    fn ask(&self, interest: Interest) {
-        if !self.readiness.ask(interest) {
-            return;
-        }
+    /// Asks the kernel to tell each time.
+    #[cold]
+    fn push_poll(&self, interest: Interest) {
         let fd = types::Fd(self.fd.as_raw_fd());
         let (operation, entry) = match interest {
             Interest::Read if self.wakes_one => {
@@ -136,7 +134,12 @@ impl Source for RingSource {
         interest: Interest,
         mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<Progress<T>>,
     ) -> Poll<io::Result<T>> {
-        let arm = || self.ask(interest);
+        // From the first wait on.
+        let arm = || {
+            if self.readiness.ask(interest) {
+                self.push_poll(interest);
+            }
+        };
         let mut is_in_doubt = false;
         let attempt = || {
             let progress = attempt(self.fd.as_fd());

@@ -48,6 +48,30 @@ pub(crate) struct State {
     pub(crate) slots: Slots,
     /// Their sends of which the kernel reports only failures.
     pub(crate) quiet: Quiet,
+    early: Early,
+}
+
+/// How many entries are submitted before the turn ends: [`FIRST`](Self::FIRST), then twice as many
+/// each time. The first answers of a turn don't wait for the last, so that a client works meanwhile
+/// instead of waiting in turn with the server; and many answers still cost few system calls.
+struct Early(u32);
+
+impl Early {
+    const FIRST: u32 = 2;
+
+    fn is_due(&mut self, queued: u32) -> bool {
+        let is_due = queued >= self.0;
+        if is_due {
+            self.0 = self.0.saturating_mul(2);
+        }
+        is_due
+    }
+}
+
+impl Default for Early {
+    fn default() -> Early {
+        Early(Early::FIRST)
+    }
 }
 
 impl Ring {
@@ -94,6 +118,15 @@ impl Ring {
         state.queued += 1;
     }
 
+    /// How many entries wait to be submitted, if those are enough to be submitted before the turn
+    /// ends.
+    #[inline]
+    pub(crate) fn early_batch(&self, state: &mut State) -> Option<u32> {
+        // SAFETY: the lock is held, so nobody else touches the submission queue's end.
+        let queued = unsafe { self.io.submission_shared() }.len() as u32;
+        state.early.is_due(queued).then_some(queued)
+    }
+
     /// Queues the cancellation of an operation, which then reports for itself.
     pub(crate) fn push_cancel(&self, state: &mut State, cancelled: Operation) {
         let entry = opcode::AsyncCancel::new(cancelled.user_data()).build();
@@ -128,6 +161,7 @@ impl Ring {
     /// somebody waits for a send that reports nothing.
     pub(crate) fn flush(&self) -> (u32, bool) {
         let mut state = self.lock();
+        state.early = Early::default();
         while let Some(entry) = state.overflow.front() {
             if !self.try_push(entry) {
                 break;

@@ -102,7 +102,11 @@ impl RingSource {
         if is_quiet {
             state.quiet.push(place, token);
         }
+        let early = self.ring.early_batch(&mut state);
         drop(state);
+        if let Some(queued) = early {
+            self.ring.submit_early(queued);
+        }
         self.ring.nudge();
         Poll::Ready(Ok(length))
     }

@@ -153,7 +153,10 @@ impl CachedReadiness {
     /// Notes that the kernel is asked about `interest`; `false` if it was asked already, and has
     /// not answered.
     pub fn ask(&self, interest: Interest) -> bool {
-        !self.direction(interest).asked.swap(true, Ordering::AcqRel)
+        let asked = &self.direction(interest).asked;
+        // Mostly it was. An answer that is not seen here yet is followed by its event, which the wait
+        // that begins now sees or is woken by.
+        !asked.load(Ordering::Acquire) && !asked.swap(true, Ordering::AcqRel)
     }
 
     /// Whether the kernel was asked about `interest` and has not answered.

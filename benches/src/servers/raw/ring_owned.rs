@@ -77,7 +77,13 @@ struct Server<'a> {
     quiet: Vec<usize>,
     /// Something is behind one of those, so that their end is waited for.
     is_awaited: bool,
+    /// With how many entries queued they are submitted before the next wait: twice as many each time.
+    /// So the first answers don't wait for the last.
+    early: usize,
 }
+
+/// With how many entries queued they are first submitted before the wait.
+const EARLY: usize = 2;
 
 /// Listens at `path`, says so, and serves for ever.
 pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn()) -> io::Result<()> {
@@ -90,13 +96,15 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
         return ring_owned_sink::serve(queue, buffers);
     }
     let (connections, starved, quiet) = (Slab::new(), Vec::new(), Vec::new());
-    let mut server = Server { queue, buffers, connections, starved, quiet, is_awaited: false };
+    let mut server =
+        Server { queue, buffers, connections, starved, quiet, is_awaited: false, early: EARLY };
     let mut submitted = Vec::new();
     loop {
         match std::mem::take(&mut server.is_awaited) {
             true => server.queue.submit()?,
             false => server.queue.wait()?,
         }
+        server.early = EARLY;
         std::mem::swap(&mut submitted, &mut server.quiet);
         while let Some(event) = server.queue.next()? {
             let key = match event {
@@ -198,6 +206,10 @@ impl Server<'_> {
             }
             connection.send = if is_quiet { Send::Quiet } else { Send::Loud };
             self.queue.push(SEND, key, entry)?;
+            if self.queue.queued() >= self.early {
+                self.queue.submit()?;
+                self.early *= 2;
+            }
         }
         let is_last = connection.pieces.len() <= 1 && connection.receive != Receive::Over;
         self.is_awaited |= connection.send == Send::Quiet && !is_last;
