@@ -48,16 +48,22 @@ pub(crate) struct State {
     pub(crate) slots: Slots,
     /// Their sends of which the kernel reports only failures.
     pub(crate) quiet: Quiet,
-    early: Early,
+    pub(crate) early: Early,
 }
 
 /// How many entries are submitted before the turn ends: [`FIRST`](Self::FIRST), then twice as many
-/// each time. The first answers of a turn don't wait for the last, so that a client works meanwhile
-/// instead of waiting in turn with the server; and many answers still cost few system calls.
-struct Early(u32);
+/// each time, in a turn of [`FEW`](Self::FEW). So the first answers don't wait for the last, and few
+/// clients work meanwhile instead of waiting in turn with the server; many are never all waiting.
+pub(crate) struct Early(u32);
 
 impl Early {
     const FIRST: u32 = 2;
+    const FEW: usize = 32;
+
+    /// In a turn that brought so many completions.
+    pub(crate) fn after(completions: usize) -> Early {
+        Early(if completions <= Early::FEW { Early::FIRST } else { u32::MAX })
+    }
 
     fn is_due(&mut self, queued: u32) -> bool {
         let is_due = queued >= self.0;
@@ -70,7 +76,7 @@ impl Early {
 
 impl Default for Early {
     fn default() -> Early {
-        Early(Early::FIRST)
+        Early::after(0)
     }
 }
 
@@ -161,7 +167,6 @@ impl Ring {
     /// somebody waits for a send that reports nothing.
     pub(crate) fn flush(&self) -> (u32, bool) {
         let mut state = self.lock();
-        state.early = Early::default();
         while let Some(entry) = state.overflow.front() {
             if !self.try_push(entry) {
                 break;
@@ -229,5 +234,19 @@ impl fmt::Debug for Ring {
             .field("flags", &self.flags)
             .field("buffers", &self.buffers)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_answers_go_early_and_many_together() {
+        let mut early = Early::after(Early::FEW);
+        let due: Vec<bool> = [1, 2, 2, 4, 4, 8].map(|queued| early.is_due(queued)).into();
+        assert_eq!(due, [false, true, false, true, false, true]);
+        let mut early = Early::after(Early::FEW + 1);
+        assert!(!early.is_due(1000), "it is the next turn's");
     }
 }
