@@ -30,10 +30,15 @@ impl Ring {
     /// submitted is the next turn's.
     #[inline(never)]
     pub(crate) fn submit_early(&self, queued: u32) {
-        if self.thread.get() == Some(&thread::current().id()) {
+        if self.is_bound_here() {
             // SAFETY: the entries are well-formed (`Ring::push`), and there is no argument.
             _ = unsafe { self.io.submitter().enter::<WaitArgument>(queued, 0, 0, None) };
         }
+    }
+
+    /// Whether this is the driver's thread.
+    fn is_bound_here(&self) -> bool {
+        self.thread.get() == Some(&thread::current().id())
     }
 
     fn call(&self, queued: u32, least: u32, limit: Option<Duration>) -> io::Result<()> {
@@ -62,7 +67,7 @@ impl Ring {
     /// else wakes the driver: for cancellations, without which a closed socket stays open. Answers
     /// whether everything is submitted; what is not is the next turn's.
     pub(crate) fn submit_now(&self) -> bool {
-        if self.thread.get() == Some(&thread::current().id()) {
+        if self.is_bound_here() {
             self.enter(Some(Duration::ZERO)).is_ok() && self.is_submitted()
         } else {
             self.nudge();

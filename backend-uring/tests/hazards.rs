@@ -60,18 +60,21 @@ fn the_second_send_submits_both_before_the_turn_ends() {
     let pair = || runtime.transport().pair(&AdoptOptions::new()).expect("a pair");
     let mut pairs = [pair(), pair(), pair()];
     let mut cx = Context::from_waker(Waker::noop());
-    let arrived: Vec<usize> = (0..pairs.len())
-        .map(|place| {
-            let mut chunk = Chunk::from(&b"answer"[..]);
-            let sent = pairs[place].0.poll_send(&mut cx, &mut chunk);
-            assert!(matches!(sent, Poll::Ready(Ok(6))), "{sent:?}");
-            let queued = pairs.iter().map(|(_, peer)| peer.queued().expect("it is open"));
-            queued.filter(|&bytes| bytes == 6).count()
-        })
-        .collect();
-    assert_eq!(arrived, [0, 2, 2], "the third is submitted with three others, or with the turn");
-    runtime.block_on(async {});
-    assert_eq!(pairs[2].1.queued().expect("it is open"), 6);
+    // Each turn begins anew.
+    for bytes in [6, 12] {
+        let arrived: Vec<usize> = (0..pairs.len())
+            .map(|place| {
+                let mut chunk = Chunk::from(&b"answer"[..]);
+                let sent = pairs[place].0.poll_send(&mut cx, &mut chunk);
+                assert!(matches!(sent, Poll::Ready(Ok(6))), "{sent:?}");
+                let queued = pairs.iter().map(|(_, peer)| peer.queued().expect("it is open"));
+                queued.filter(|&queued| queued == bytes).count()
+            })
+            .collect();
+        assert_eq!(arrived, [0, 2, 2], "the third is submitted with three others, or the turn");
+        runtime.block_on(async {});
+        assert_eq!(pairs[2].1.queued().expect("it is open"), bytes);
+    }
 }
 
 /// A host that prepares first and asks for the descriptor then misses nothing.
