@@ -189,12 +189,18 @@ impl UringWriteHalf {
         self.ready.source()
     }
 
+    /// Whether owned sends are calls of `send(2)`, too.
+    #[inline]
+    fn goes_by_readiness(&self) -> bool {
+        self.source().ring.sends_directly || self.pieces.are_large()
+    }
+
     /// Borrowed writes wait behind an owned send in flight.
     #[inline]
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.source().existing_slot() {
-            None => Poll::Ready(self.ready.check_open()),
-            Some(_) => self.poll_sent_by_completion(cx),
+        match self.source().may_send_by_completion() {
+            false => Poll::Ready(self.ready.check_open()),
+            true => self.poll_sent_by_completion(cx),
         }
     }
 
@@ -238,7 +244,7 @@ impl PollWrite for UringWriteHalf {
         if chunk.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if self.pieces.are_large() {
+        if self.goes_by_readiness() {
             ready!(self.poll_sent(cx))?;
             let sent = ready!(self.ready.poll_send(cx, chunk))?;
             self.pieces.note(sent);

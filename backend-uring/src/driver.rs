@@ -20,7 +20,7 @@ use crate::doubt::Settling;
 use crate::operation::Operation;
 use crate::owned::Reaped;
 use crate::reactor::RingReactor;
-use crate::ring::{Early, Ring};
+use crate::ring::Ring;
 
 /// How long the cancelled operations of a dropped driver may take to report.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -107,7 +107,6 @@ impl UringDriver {
             self.ring.conclude_send(&mut state, giving, send, &mut self.reaped);
         }
         owned += self.reaped.woken.len() - told;
-        state.early = Early::after(owned);
         drop(giving);
         drop(state);
         self.reaped.sent.clear();

@@ -26,21 +26,6 @@ impl Ring {
         self.call(0, u32::MAX, Some(Duration::ZERO))
     }
 
-    /// Submits what is queued and nothing else, if this is the driver's thread. What could not be
-    /// submitted is the next turn's.
-    #[inline(never)]
-    pub(crate) fn submit_early(&self, queued: u32) {
-        if self.is_bound_here() {
-            // SAFETY: the entries are well-formed (`Ring::push`), and there is no argument.
-            _ = unsafe { self.io.submitter().enter::<WaitArgument>(queued, 0, 0, None) };
-        }
-    }
-
-    /// Whether this is the driver's thread.
-    fn is_bound_here(&self) -> bool {
-        self.thread.get() == Some(&thread::current().id())
-    }
-
     fn call(&self, queued: u32, least: u32, limit: Option<Duration>) -> io::Result<()> {
         let time = limit.map(Timespec::from).unwrap_or_default();
         let argument = WaitArgument { time: &raw const time as u64, ..WaitArgument::default() };
@@ -67,7 +52,7 @@ impl Ring {
     /// else wakes the driver: for cancellations, without which a closed socket stays open. Answers
     /// whether everything is submitted; what is not is the next turn's.
     pub(crate) fn submit_now(&self) -> bool {
-        if self.is_bound_here() {
+        if self.thread.get() == Some(&thread::current().id()) {
             self.enter(Some(Duration::ZERO)).is_ok() && self.is_submitted()
         } else {
             self.nudge();

@@ -22,6 +22,7 @@ mod listener;
 mod operation;
 mod owned;
 mod pieces;
+mod price;
 mod probe;
 mod quiet;
 mod reactor;

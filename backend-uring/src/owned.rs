@@ -178,6 +178,11 @@ impl RingSource {
         (bits != NO_SLOT).then(|| Token::from_bits(bits))
     }
 
+    /// Whether an owned send may be in flight on the ring.
+    pub(crate) fn may_send_by_completion(&self) -> bool {
+        !self.ring.sends_directly && self.existing_slot().is_some()
+    }
+
     /// The handle goes: stops receiving, and leaves what is being sent to the driver.
     /// Answers whether a cancellation was queued.
     pub(crate) fn abandon(&self) -> bool {

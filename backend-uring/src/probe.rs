@@ -13,6 +13,7 @@ use transport_core::{
 };
 
 use crate::driver::UringDriver;
+use crate::price;
 use crate::transport::UringTransport;
 
 /// How often an end of stream must be seen before multishot receives are trusted.
@@ -22,7 +23,9 @@ const ROUNDS: usize = 200;
 const STEP: Duration = Duration::from_millis(500);
 
 pub(crate) fn probe() -> Availability {
-    let settings = Settings::default();
+    // The trial's send is to be the ring's.
+    let mut settings = Settings::default();
+    settings.direct_sends = Some(false);
     let (transport, mut driver) = match crate::open(&settings) {
         Ok(opened) => opened,
         Err(e) => return Availability::No(e.cause().to_string()),
@@ -34,7 +37,11 @@ pub(crate) fn probe() -> Availability {
         true => "multishot receives",
         false => "one-shot receives (this kernel's multishot receives lose ends of streams)",
     };
-    Availability::Yes(format!("{}, {receives}", driver.flags()))
+    let sends = match price::system_calls_are_cheap() {
+        true => "direct sends",
+        false => "queued sends",
+    };
+    Availability::Yes(format!("{}, {receives}, {sends}", driver.flags()))
 }
 
 /// A poll, a send and a receive on the ring.

@@ -16,6 +16,7 @@ use crate::buffers::Buffers;
 use crate::doubt::{Doubts, SETTLED_AFTER};
 use crate::operation::Operation;
 use crate::owned::Slots;
+use crate::price;
 use crate::quiet::Quiet;
 use crate::setup;
 
@@ -32,6 +33,8 @@ pub(crate) struct Ring {
     pub(crate) parker: Arc<Parker>,
     pub(crate) timers: Timers,
     pub(crate) settings: Settings,
+    /// Whether all owned sends go by readiness, of small pieces, too.
+    pub(crate) sends_directly: bool,
     /// The thread of the driver's first turn, the only one that may enter.
     pub(crate) thread: OnceLock<ThreadId>,
     state: Mutex<State>,
@@ -48,36 +51,6 @@ pub(crate) struct State {
     pub(crate) slots: Slots,
     /// Their sends of which the kernel reports only failures.
     pub(crate) quiet: Quiet,
-    pub(crate) early: Early,
-}
-
-/// How many entries are submitted before the turn ends: [`FIRST`](Self::FIRST), then twice as many
-/// each time, in a turn of [`FEW`](Self::FEW). So the first answers don't wait for the last, and few
-/// clients work meanwhile instead of waiting in turn with the server; many are never all waiting.
-pub(crate) struct Early(u32);
-
-impl Early {
-    const FIRST: u32 = 2;
-    const FEW: usize = 32;
-
-    /// In a turn that brought so many completions.
-    pub(crate) fn after(completions: usize) -> Early {
-        Early(if completions <= Early::FEW { Early::FIRST } else { u32::MAX })
-    }
-
-    fn is_due(&mut self, queued: u32) -> bool {
-        let is_due = queued >= self.0;
-        if is_due {
-            self.0 = self.0.saturating_mul(2);
-        }
-        is_due
-    }
-}
-
-impl Default for Early {
-    fn default() -> Early {
-        Early::after(0)
-    }
 }
 
 impl Ring {
@@ -96,6 +69,7 @@ impl Ring {
             parker,
             timers,
             settings: settings.clone(),
+            sends_directly: settings.direct_sends.unwrap_or_else(price::system_calls_are_cheap),
             thread: OnceLock::new(),
             state: Mutex::default(),
         })
@@ -122,15 +96,6 @@ impl Ring {
             state.overflow.push_back(entry);
         }
         state.queued += 1;
-    }
-
-    /// How many entries wait to be submitted, if those are enough to be submitted before the turn
-    /// ends.
-    #[inline]
-    pub(crate) fn early_batch(&self, state: &mut State) -> Option<u32> {
-        // SAFETY: the lock is held, so nobody else touches the submission queue's end.
-        let queued = unsafe { self.io.submission_shared() }.len() as u32;
-        state.early.is_due(queued).then_some(queued)
     }
 
     /// Queues the cancellation of an operation, which then reports for itself.
@@ -233,20 +198,7 @@ impl fmt::Debug for Ring {
         f.debug_struct("Ring")
             .field("flags", &self.flags)
             .field("buffers", &self.buffers)
+            .field("sends_directly", &self.sends_directly)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn few_answers_go_early_and_many_together() {
-        let mut early = Early::after(Early::FEW);
-        let due: Vec<bool> = [1, 2, 2, 4, 4, 8].map(|queued| early.is_due(queued)).into();
-        assert_eq!(due, [false, true, false, true, false, true]);
-        let mut early = Early::after(Early::FEW + 1);
-        assert!(!early.is_due(1000), "it is the next turn's");
     }
 }

@@ -1,4 +1,4 @@
-//! Owned sends: the ring sends a chunk in place, one at a time on each connection.
+//! Owned sends through the ring, which sends a chunk in place, one at a time on each connection.
 //!
 //! One in flight, because two could overtake each other. It is first tried without waiting, and
 //! reports only if it could not send everything ([`crate::quiet`]); then with `MSG_WAITALL`, so that
@@ -102,11 +102,7 @@ impl RingSource {
         if is_quiet {
             state.quiet.push(place, token);
         }
-        let early = self.ring.early_batch(&mut state);
         drop(state);
-        if let Some(queued) = early {
-            self.ring.submit_early(queued);
-        }
         self.ring.nudge();
         Poll::Ready(Ok(length))
     }

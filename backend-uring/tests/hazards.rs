@@ -14,8 +14,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{self, MsgFlags};
 use transport_core::{
-    AdoptOptions, Backend, Chunk, Driver, PollRead, PollWrite, Prepared, ReadCursor, Runtime,
-    Settings, Transport,
+    AdoptOptions, Backend, Driver, PollRead, Prepared, ReadCursor, Runtime, Settings, Transport,
 };
 
 use ring::is_available;
@@ -45,35 +44,6 @@ fn a_dropped_receive_takes_nothing_from_the_next_connection() {
         other.set_nonblocking(true).expect("sockets can be non-blocking");
         let mut buf = [0; 8];
         assert_eq!((&*other).read(&mut buf).expect("nobody else read it"), 4);
-    }
-}
-
-/// The first answers of a turn don't wait for the last one.
-#[test]
-fn the_second_send_submits_both_before_the_turn_ends() {
-    if !is_available() {
-        return;
-    }
-    let mut runtime = Runtime::<Uring>::new(&Settings::default()).expect("io_uring works here");
-    // The first turn tells whose thread it is.
-    runtime.block_on(async {});
-    let pair = || runtime.transport().pair(&AdoptOptions::new()).expect("a pair");
-    let mut pairs = [pair(), pair(), pair()];
-    let mut cx = Context::from_waker(Waker::noop());
-    // Each turn begins anew.
-    for bytes in [6, 12] {
-        let arrived: Vec<usize> = (0..pairs.len())
-            .map(|place| {
-                let mut chunk = Chunk::from(&b"answer"[..]);
-                let sent = pairs[place].0.poll_send(&mut cx, &mut chunk);
-                assert!(matches!(sent, Poll::Ready(Ok(6))), "{sent:?}");
-                let queued = pairs.iter().map(|(_, peer)| peer.queued().expect("it is open"));
-                queued.filter(|&queued| queued == bytes).count()
-            })
-            .collect();
-        assert_eq!(arrived, [0, 2, 2], "the third is submitted with three others, or the turn");
-        runtime.block_on(async {});
-        assert_eq!(pairs[2].1.queued().expect("it is open"), bytes);
     }
 }
 

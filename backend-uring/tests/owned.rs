@@ -3,6 +3,7 @@
 mod ring;
 
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
@@ -11,13 +12,20 @@ use std::time::{Duration, Instant};
 
 use backend_uring::Uring;
 use transport_core::{
-    AdoptOptions, Backend, Chunk, Driver, PollRead, PollWrite, Runtime, Settings, Transport,
+    AdoptOptions, Backend, Chunk, Driver, PollRead, PollWrite, Runtime, Settings, Transport, socket,
 };
 
 use ring::is_available;
 
 /// How long anything may take before its test fails.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// Settings by which owned sends of small pieces are calls of `send(2)`, or else go through the ring.
+fn with_sends(are_direct: bool) -> Settings {
+    let mut settings = Settings::default();
+    settings.direct_sends = Some(are_direct);
+    settings
+}
 
 /// A connection of this transport, and its peer as the standard library has it.
 fn connected<T: Transport>(transport: &T) -> (T::Connection, UnixStream) {
@@ -38,7 +46,7 @@ fn a_send_that_nobody_waits_for_does_not_end_the_sleep() {
     if !is_available() {
         return;
     }
-    let (transport, mut driver) = Uring::open(&Settings::default()).expect("io_uring works here");
+    let (transport, mut driver) = Uring::open(&with_sends(false)).expect("io_uring works here");
     let (mut connection, mut peer) = connected(&transport);
     driver.turn(Some(Duration::ZERO)).expect("it turns");
     let mut cx = Context::from_waker(Waker::noop());
@@ -54,13 +62,32 @@ fn a_send_that_nobody_waits_for_does_not_end_the_sleep() {
     assert!(matches!(connection.poll_flush(&mut cx), Poll::Ready(Ok(()))));
 }
 
+/// Which of the two ways is taken: a direct send has arrived before the ring was ever entered.
+#[test]
+fn a_send_is_made_as_it_was_asked_for() {
+    if !is_available() {
+        return;
+    }
+    for are_direct in [false, true] {
+        let (transport, mut driver) = Uring::open(&with_sends(are_direct)).expect("it works here");
+        let (mut connection, peer) = connected(&transport);
+        let has_arrived = || socket::is_readable(peer.as_fd()).expect("it is open");
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut answer = Chunk::from(&b"answer"[..]);
+        assert!(matches!(connection.poll_send(&mut cx, &mut answer), Poll::Ready(Ok(6))));
+        assert_eq!(has_arrived(), are_direct);
+        driver.turn(Some(Duration::ZERO)).expect("it turns");
+        assert!(has_arrived());
+    }
+}
+
 /// Whoever waits for a silent send on the driver's own thread is woken without another event.
 #[test]
 fn a_send_behind_another_is_not_left_waiting() {
     if !is_available() {
         return;
     }
-    let mut runtime = Runtime::<Uring>::new(&Settings::default()).expect("io_uring works here");
+    let mut runtime = Runtime::<Uring>::new(&with_sends(false)).expect("io_uring works here");
     let (mut connection, mut peer) = connected(runtime.transport());
     let handle = runtime.handle();
     let sent = runtime.block_on(handle.timeout(LIMIT, async {
@@ -83,7 +110,7 @@ fn another_thread_hears_of_its_sends_and_closes() {
     }
     let (tell, told) = mpsc::channel();
     let running = thread::spawn(move || {
-        let mut runtime = Runtime::<Uring>::new(&Settings::default()).expect("it works here");
+        let mut runtime = Runtime::<Uring>::new(&with_sends(false)).expect("it works here");
         let (mut waits, ends) = connected(runtime.transport());
         tell.send((runtime.transport().clone(), ends)).expect("the test waits");
         waits.set_read_deadline(None);
@@ -114,7 +141,13 @@ fn pieces_of_changing_sizes_keep_their_order() {
     if !is_available() {
         return;
     }
-    let mut runtime = Runtime::<Uring>::new(&Settings::default()).expect("io_uring works here");
+    for are_direct in [false, true] {
+        pieces_keep_their_order(&with_sends(are_direct));
+    }
+}
+
+fn pieces_keep_their_order(settings: &Settings) {
+    let mut runtime = Runtime::<Uring>::new(settings).expect("io_uring works here");
     let (mut connection, mut peer) = connected(runtime.transport());
     let mut writer = peer.try_clone().expect("a descriptor to spare");
     let seed = fastrand::u64(..);

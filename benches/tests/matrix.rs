@@ -111,7 +111,7 @@ fn every_server_of_the_program_is_a_sink_too() -> io::Result<()> {
     servers.extend(["raw-epoll", "raw-epoll-tasks", "raw-blocking"]);
     if matches!(Uring::probe(), Availability::Yes(_)) {
         servers.extend(["uring", "uring-borrowed", "nested-uring"]);
-        servers.extend(["raw-ring", "raw-ring-owned", "raw-ring-borrowed"]);
+        servers.extend(["raw-ring", "raw-ring-owned", "raw-ring-direct", "raw-ring-borrowed"]);
     }
     let directory = tempfile::tempdir()?;
     let folder = directory.path().join("results");

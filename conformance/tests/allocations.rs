@@ -29,17 +29,21 @@ const STREAMS: usize = 100;
 
 #[test]
 fn epoll_allocates_nothing() {
-    backend_allocates_nothing::<Epoll>();
+    backend_allocates_nothing::<Epoll>(&Settings::default());
 }
 
 #[test]
 fn uring_allocates_nothing() {
-    backend_allocates_nothing::<Uring>();
+    for are_direct in [false, true] {
+        let mut settings = Settings::default();
+        settings.direct_sends = Some(are_direct);
+        backend_allocates_nothing::<Uring>(&settings);
+    }
 }
 
 #[test]
 fn blocking_allocates_nothing() {
-    backend_allocates_nothing::<Blocking>();
+    backend_allocates_nothing::<Blocking>(&Settings::default());
 }
 
 #[test]
@@ -59,17 +63,17 @@ fn the_synchronous_face_allocates_nothing() {
     assert_eq!(made.count_total, 0);
 }
 
-fn backend_allocates_nothing<B: Backend>() {
+fn backend_allocates_nothing<B: Backend>(settings: &Settings) {
     if let Availability::No(why) = B::probe() {
         let strict = std::env::var_os("CONFORMANCE_STRICT").is_some_and(|value| value == "1");
         assert!(!strict, "skipped in strict mode: {why}");
         eprintln!("SKIP {why}");
         return;
     }
-    borrowed::<B>();
-    owned::<B>();
-    full::<B>();
-    tasks_and_timers::<B>();
+    borrowed::<B>(settings);
+    owned::<B>(settings);
+    full::<B>(settings);
+    tasks_and_timers::<B>(settings);
 }
 
 /// Compares doing the work `times` times with doing it twice as often. Both begin with their queues
@@ -98,8 +102,8 @@ fn compare<B: Backend>(
     assert_eq!(few, many, "allocations of {}, {what}, {times} times and twice that", B::NAME);
 }
 
-fn runtime<B: Backend>() -> Runtime<B> {
-    Runtime::new(&Settings::default()).expect("the probe said yes")
+fn runtime<B: Backend>(settings: &Settings) -> Runtime<B> {
+    Runtime::new(settings).expect("the probe said yes")
 }
 
 /// Connections, each other end of which belongs to a task.
@@ -116,8 +120,8 @@ fn connections<B: Backend, S: Future<Output = io::Result<()>> + Send + 'static>(
     (0..count).map(connect).collect()
 }
 
-fn borrowed<B: Backend>() {
-    let mut runtime = runtime::<B>();
+fn borrowed<B: Backend>(settings: &Settings) {
+    let mut runtime = runtime::<B>(settings);
     let mut clients = connections(&runtime, CONNECTIONS, echo);
     compare("borrowed", &mut runtime, ROUND_TRIPS / CONNECTIONS, async || {
         for client in &mut clients {
@@ -138,8 +142,8 @@ async fn echo(mut connection: impl Connection) -> io::Result<()> {
     }
 }
 
-fn owned<B: Backend>() {
-    let mut runtime = runtime::<B>();
+fn owned<B: Backend>(settings: &Settings) {
+    let mut runtime = runtime::<B>(settings);
     let mut clients = connections(&runtime, CONNECTIONS, echo_chunks);
     // What came back is what is sent next, so that no chunk is made for a message.
     let mut chunks = [(); CONNECTIONS].map(|()| Chunk::from(&MESSAGE[..]));
@@ -162,8 +166,8 @@ async fn echo_chunks(mut connection: impl Connection) -> io::Result<()> {
 }
 
 /// Streams that fill the connection; each is acknowledged by a byte.
-fn full<B: Backend>() {
-    let mut runtime = runtime::<B>();
+fn full<B: Backend>(settings: &Settings) {
+    let mut runtime = runtime::<B>(settings);
     let mut client = connections(&runtime, 1, sink).remove(0);
     let bytes = vec![0; STREAM];
     compare("full", &mut runtime, STREAMS, async || {
@@ -183,8 +187,8 @@ async fn sink(mut connection: impl Connection) -> io::Result<()> {
     }
 }
 
-fn tasks_and_timers<B: Backend>() {
-    let mut runtime = runtime::<B>();
+fn tasks_and_timers<B: Backend>(settings: &Settings) {
+    let mut runtime = runtime::<B>(settings);
     let handle = runtime.handle();
     let yields = async {
         loop {

@@ -50,6 +50,8 @@ pub(crate) enum Kind {
     RawEpollTasks,
     /// A ring loop: multishot receives into provided buffers, sends from those.
     RawRingOwned,
+    /// A ring loop: multishot receives into provided buffers, direct calls to send.
+    RawRingDirect,
     /// A ring loop: multishot polls, direct calls.
     RawRingBorrowed,
     /// A ring loop: one-shot receives into each connection's own buffer, sends from there.
@@ -70,7 +72,9 @@ impl Kind {
                 Uring::probe()
             }
             Kind::Blocking => Blocking::probe(),
-            Kind::RawRingOwned | Kind::RawRingBorrowed | Kind::RawRing => raw::probe_ring(),
+            Kind::RawRingOwned | Kind::RawRingDirect | Kind::RawRingBorrowed | Kind::RawRing => {
+                raw::probe_ring()
+            }
         }
     }
 }
@@ -108,6 +112,7 @@ pub(crate) fn run(kind: Kind, service: Service, parent: u32, path: &Path) -> Res
         Kind::RawEpoll => other(raw::epoll),
         Kind::RawEpollTasks => other(raw::epoll_tasks),
         Kind::RawRingOwned => other(raw::ring_owned),
+        Kind::RawRingDirect => other(raw::ring_direct),
         Kind::RawRingBorrowed => other(raw::ring_borrowed),
         Kind::RawRing => other(raw::ring),
         Kind::RawBlocking => other(raw::blocking),

@@ -42,8 +42,19 @@ async fn borrow(client: &mut impl Connection, round_trips: u32) -> io::Result<()
     came_back(&buf)
 }
 
+/// Sends go through the ring, where there is one.
 pub(super) fn owned<B: Backend>() -> io::Result<()> {
-    let mut runtime = Runtime::<B>::new(&Settings::default())?;
+    owned_with::<B>(false)
+}
+
+pub(super) fn direct<B: Backend>() -> io::Result<()> {
+    owned_with::<B>(true)
+}
+
+fn owned_with<B: Backend>(sends_are_direct: bool) -> io::Result<()> {
+    let mut settings = Settings::default();
+    settings.direct_sends = Some(sends_are_direct);
+    let mut runtime = Runtime::<B>::new(&settings)?;
     let (mut client, mut server) = runtime.transport().pair(&AdoptOptions::new())?;
     let echo = async move {
         loop {

@@ -26,6 +26,13 @@ pub(crate) struct Path {
 pub(crate) fn all() -> Vec<Path> {
     let mut paths = of::<Epoll>();
     paths.extend(of::<Uring>());
+    paths.push(Path {
+        name: "uring-echo-direct".to_owned(),
+        operation: echo::ROUND_TRIP,
+        operations: echo::ROUND_TRIPS,
+        probe: Uring::probe,
+        walk: echo::direct::<Uring>,
+    });
     paths.extend(of::<Blocking>());
     let synchronous = |name: &str, operation, operations, walk| Path {
         name: format!("sync-{name}"),

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -83,6 +84,15 @@ impl Buffers {
         assert!(number < self.count && byte < SIZE, "the kernel knows only our buffers");
         // SAFETY: within the mapping, by the assertion and `new`.
         unsafe { self.memory.add(usize::from(number) * buffer::SIZE + byte as usize) }.as_ptr()
+    }
+
+    /// What the kernel put into a buffer that was not given back.
+    pub(super) fn bytes(&self, number: Number, range: Range<u32>) -> &[u8] {
+        assert!(range.start <= range.end && range.end <= SIZE, "as long as a buffer");
+        let start = self.start(number, range.start);
+        // SAFETY: within the mapping, by the assertions; only the kernel writes there, and not until
+        // it is given back.
+        unsafe { std::slice::from_raw_parts(start, range.len()) }
     }
 
     /// Counts a buffer that a completion brought.

@@ -24,7 +24,7 @@ pub(super) use epoll_tasks::serve as epoll_tasks;
 pub(super) use queue::probe as probe_ring;
 pub(super) use ring::serve as ring;
 pub(super) use ring_borrowed::serve as ring_borrowed;
-pub(super) use ring_owned::serve as ring_owned;
+pub(super) use ring_owned::{serve as ring_owned, serve_directly as ring_direct};
 
 use answering::answer;
 use listening::{accept, listener};

@@ -104,11 +104,6 @@ impl Queue<'_> {
         self.io.submit().map(drop)
     }
 
-    /// How many entries wait to be submitted.
-    pub(super) fn queued(&mut self) -> usize {
-        self.io.submission().len()
-    }
-
     /// The next completion that is there.
     pub(super) fn next(&mut self) -> io::Result<Option<Event>> {
         loop {

@@ -1,8 +1,9 @@
-//! A ring loop on which everything completes: a multishot receive for each connection, into
-//! buffers that the kernel takes when data is there, and sends from those same buffers.
+//! A ring loop by completion: a multishot receive for each connection, into buffers that the kernel
+//! takes when data is there, and sends from those same buffers.
 //!
-//! A send is first tried without waiting, and then reports only if it did not take everything: when
-//! the `enter` that submitted it is over, so is the send. The wait does not end for it.
+//! A send is first tried without waiting. Queued, it then reports only if it did not take everything:
+//! when the `enter` that submitted it is over, so is the send, and the wait does not end for it. Or it
+//! is a direct call, which costs less where a system call is cheap.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,6 +13,8 @@ use std::path::Path;
 use command::arguments::Service;
 use io_uring::squeue::Flags;
 use io_uring::{cqueue, opcode, types};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, send};
 use slab::Slab;
 
 use super::buffers::{Buffers, GROUP, Number};
@@ -24,6 +27,9 @@ const SEND: u8 = OWN + 1;
 /// How many received pieces a connection may hold. Its receive is cancelled then, until half of
 /// them are sent: a peer that does not read is stopped by its own socket.
 const AHEAD: usize = 8;
+
+/// Says per call what O_NONBLOCK says per socket, which the ring's accepted ones do not have.
+const SEND_NOW: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
 
 /// A connection. It is removed when its stream is over and nothing is under way.
 struct Connection {
@@ -77,16 +83,30 @@ struct Server<'a> {
     quiet: Vec<usize>,
     /// Something is behind one of those, so that their end is waited for.
     is_awaited: bool,
-    /// With how many entries queued they are submitted before the next wait: twice as many each time.
-    /// So the first answers don't wait for the last.
-    early: usize,
+    /// Whether sends are first tried by `send(2)`.
+    sends_directly: bool,
 }
 
-/// With how many entries queued they are first submitted before the wait.
-const EARLY: usize = 2;
-
-/// Listens at `path`, says so, and serves for ever.
+/// Listens at `path`, says so, and serves for ever, with sends on the ring.
 pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn()) -> io::Result<()> {
+    serve_with(path, service, listens, false)
+}
+
+/// The same with direct calls of `send(2)`.
+pub(in super::super) fn serve_directly(
+    path: &Path,
+    service: Service,
+    listens: &dyn Fn(),
+) -> io::Result<()> {
+    serve_with(path, service, listens, true)
+}
+
+fn serve_with(
+    path: &Path,
+    service: Service,
+    listens: &dyn Fn(),
+    sends_directly: bool,
+) -> io::Result<()> {
     let listener = listener(path)?;
     let queue = Queue::new(listener.as_fd())?;
     let buffers = Buffers::new(&queue)?;
@@ -97,14 +117,13 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
     }
     let (connections, starved, quiet) = (Slab::new(), Vec::new(), Vec::new());
     let mut server =
-        Server { queue, buffers, connections, starved, quiet, is_awaited: false, early: EARLY };
+        Server { queue, buffers, connections, starved, quiet, is_awaited: false, sends_directly };
     let mut submitted = Vec::new();
     loop {
         match std::mem::take(&mut server.is_awaited) {
             true => server.queue.submit()?,
             false => server.queue.wait()?,
         }
-        server.early = EARLY;
         std::mem::swap(&mut submitted, &mut server.quiet);
         while let Some(event) = server.queue.next()? {
             let key = match event {
@@ -187,8 +206,34 @@ impl Server<'_> {
         key
     }
 
+    /// Sends what fits, by direct calls.
+    fn send_now(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        if connection.send != Send::Nothing || connection.is_full || connection.is_failed {
+            return;
+        }
+        while let Some(first) = connection.pieces.front() {
+            let rest = self.buffers.bytes(first.buffer, connection.sent..first.length);
+            match send(connection.fd.as_raw_fd(), rest, SEND_NOW) {
+                // Lossless: a piece is no longer than a buffer.
+                Ok(sent) => connection.sent += sent as u32,
+                Err(Errno::EAGAIN) => connection.is_full = true,
+                Err(_) => return connection.is_failed = true,
+            }
+            if connection.sent < first.length {
+                return connection.is_full = true;
+            }
+            self.buffers.give(first.buffer);
+            connection.pieces.pop_front();
+            connection.sent = 0;
+        }
+    }
+
     /// Queues what a connection needs next, or ends it.
     fn go_on(&mut self, key: usize) -> io::Result<()> {
+        if self.sends_directly {
+            self.send_now(key);
+        }
         let connection = &mut self.connections[key];
         let fd = types::Fd(connection.fd.as_raw_fd());
         if let Some(first) = connection.pieces.front().filter(|_| connection.send == Send::Nothing)
@@ -206,10 +251,6 @@ impl Server<'_> {
             }
             connection.send = if is_quiet { Send::Quiet } else { Send::Loud };
             self.queue.push(SEND, key, entry)?;
-            if self.queue.queued() >= self.early {
-                self.queue.submit()?;
-                self.early *= 2;
-            }
         }
         let is_last = connection.pieces.len() <= 1 && connection.receive != Receive::Over;
         self.is_awaited |= connection.send == Send::Quiet && !is_last;
