@@ -24,6 +24,7 @@ const WIDE: &[&str] = &[
     "raw-ring-owned",
     "raw-ring-direct",
     "raw-ring-borrowed",
+    "raw-ring-tasks",
     "raw-ring",
     "tokio",
     "mio",

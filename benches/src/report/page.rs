@@ -6,11 +6,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Report;
 use super::pictures::{self, Picture};
 use super::rows;
-use super::text::{LEAST_MARGIN, LIMIT};
+use super::text::LEAST_MARGIN;
 use crate::cells::Cell;
 use crate::families::Family;
 use crate::results::CellResult;
-use crate::targets::{self, Judgement, Summary};
+use crate::targets::{self, Judgement, LIMITS, Summary};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -98,14 +98,14 @@ impl Report {
                             thead { tr {
                                 th { "target" } th { "cell" } th { "compared" } th.figure { "wanted" }
                                 th.figure { "tolerance" } th.figure { "reached (quartiles)" } th { "" }
-                                th.figure { (LIMIT) }
+                                @for limit in LIMITS { th.figure { (limit) } }
                             } }
                             tbody { @for judgement in &self.judgements { tr {
                                 td { (judgement.target) } td { code { (judgement.cell) } }
                                 td { (judgement.sides()) } td.figure { (judgement.demand()) }
                                 td.figure { (format!("{:.3}", judgement.tolerance)) }
                                 td.figure { (judgement.outcome()) } td { (mark(judgement.met)) }
-                                td.figure { (judgement.limit_in_words()) }
+                                @for limit in judgement.limits_in_words() { td.figure { (limit) } }
                             } } }
                         }
                     }

@@ -6,7 +6,7 @@ use command::output;
 
 use super::Report;
 use super::rows::{self, Row};
-use crate::targets::{self, Judgement};
+use crate::targets::{self, Judgement, LIMITS};
 
 /// How to read the tables; under them wherever they stand.
 const LEGEND: &str = "\
@@ -18,9 +18,6 @@ resident, with all connections open; per connection, what it grew by.";
 
 /// The heading of what a target's [closest](targets::Summary::closest) judgement reached.
 pub(super) const LEAST_MARGIN: &str = "with the least margin (quartiles)";
-
-/// The heading of a judgement's [limit](Judgement::limit).
-pub(super) const LIMIT: &str = "best bare loop (quartiles)";
 
 /// What the characters are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,24 +116,22 @@ impl Report {
             self.judgements.iter().filter(|judgement| !judgement.met).collect();
         if !missed.is_empty() {
             let rows = missed.iter().map(|judgement| {
-                vec![
+                let mut row = vec![
                     judgement.sides(),
                     judgement.cell.clone(),
                     judgement.demand(),
                     format!("{:.3}", judgement.tolerance),
                     judgement.outcome(),
-                    judgement.limit_in_words(),
-                ]
+                ];
+                row.extend(judgement.limits_in_words());
+                row
             });
-            let header = ["missed by", "in", "wanted", "tolerance", "reached (quartiles)", LIMIT];
+            let header = ["missed by", "in", "wanted", "tolerance", "reached (quartiles)"];
+            let header = [&header[..], &LIMITS].concat();
             writeln!(text, "{}\n", table(&header, rows.collect(), 2, form))?;
-            let limited = missed.iter().filter(|judgement| judgement.limit.is_some()).count();
-            let beyond = missed.iter().filter(|judgement| judgement.loop_misses_too()).count();
-            writeln!(
-                text,
-                "In {limited} of these a bare loop of the same mechanism was beside the server that it \
-                 is compared with; in {beyond}, the best of them misses the target, too.\n",
-            )?;
+            let beyond = missed.iter().filter(|judgement| judgement.is_out_of_reach()).count();
+            let missed = missed.len();
+            writeln!(text, "In {beyond} of these {missed} a limit misses the target, too.\n")?;
         }
         Ok(text)
     }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use command::measure::machine::Machine;
 use serde::{Deserialize, Serialize};
+use unix_transport::{Backend as _, Uring};
 
 use super::control_of;
 use crate::roster::Member;
@@ -44,6 +45,8 @@ pub(crate) struct Environment {
     pub(crate) placement: String,
     /// System, release and architecture.
     pub(crate) kernel: String,
+    /// What the ring can do here, and how it sends; or why there is none.
+    pub(crate) ring: String,
     /// The compiler, as it names itself.
     pub(crate) rustc: String,
     /// The servers, and what they were built of.
@@ -81,6 +84,7 @@ impl Environment {
             cores,
             placement,
             kernel,
+            ring: Uring::probe().to_string(),
             rustc: output_of("rustc", &["--version"]).unwrap_or_else(unknown),
             servers: servers.collect(),
             command: format!("cargo run --release -p benches -- {}", arguments.join(" ")),
@@ -106,6 +110,7 @@ impl Run {
         vec![
             ("machine", format!("{}, {} {cores}", environment.processor, environment.cores)),
             ("kernel", environment.kernel.clone()),
+            ("io_uring", environment.ring.clone()),
             ("placement", environment.placement.clone()),
             ("compiler", environment.rustc.clone()),
             ("commit", options.commit.clone()),

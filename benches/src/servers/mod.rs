@@ -54,6 +54,8 @@ pub(crate) enum Kind {
     RawRingDirect,
     /// A ring loop: multishot polls, direct calls.
     RawRingBorrowed,
+    /// The ring loop of polls with a task for each connection: what futures cost there.
+    RawRingTasks,
     /// A ring loop: one-shot receives into each connection's own buffer, sends from there.
     RawRing,
     /// Blocking calls, a thread per connection.
@@ -72,9 +74,11 @@ impl Kind {
                 Uring::probe()
             }
             Kind::Blocking => Blocking::probe(),
-            Kind::RawRingOwned | Kind::RawRingDirect | Kind::RawRingBorrowed | Kind::RawRing => {
-                raw::probe_ring()
-            }
+            Kind::RawRingOwned
+            | Kind::RawRingDirect
+            | Kind::RawRingBorrowed
+            | Kind::RawRingTasks
+            | Kind::RawRing => raw::probe_ring(),
         }
     }
 }
@@ -114,6 +118,7 @@ pub(crate) fn run(kind: Kind, service: Service, parent: u32, path: &Path) -> Res
         Kind::RawRingOwned => other(raw::ring_owned),
         Kind::RawRingDirect => other(raw::ring_direct),
         Kind::RawRingBorrowed => other(raw::ring_borrowed),
+        Kind::RawRingTasks => other(raw::ring_tasks),
         Kind::RawRing => other(raw::ring),
         Kind::RawBlocking => other(raw::blocking),
     }

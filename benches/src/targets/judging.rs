@@ -3,7 +3,7 @@
 use command::measure::Quartiles;
 use serde::Serialize;
 
-use super::list::{Claim, TARGETS, Target, bare_loops};
+use super::list::{Claim, TARGETS, Target, bare_loops, with_tasks_and_without};
 use crate::cells::Cell;
 use crate::results::{CellResult, Figure};
 
@@ -28,15 +28,24 @@ pub(crate) struct Judgement {
     /// What was reached.
     pub(crate) reached: Quartiles,
     pub(crate) met: bool,
-    /// What the best bare loop of the same mechanism reached there, compared to the same; nothing if
-    /// that is what it was compared to, or none was beside that.
-    pub(crate) limit: Option<Limit>,
+    pub(crate) limits: Limits,
 }
 
-/// The most that a mechanism gives, as far as is known.
+/// What a figure could be at most, as far as was measured beside it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Limits {
+    /// What the best bare loop of the same mechanism reached, compared to the same; nothing if that
+    /// is what it was compared to.
+    pub(crate) bare_loop: Option<BareLoop>,
+    /// The same at the price of tasks: what they cost another loop of the mechanism.
+    pub(crate) with_tasks: Option<f64>,
+    /// What was reached, as if the server's own code took no time: over the kernel's share of it.
+    pub(crate) without_own_code: Option<f64>,
+}
+
+/// A loop on bare system calls, as the limit of its mechanism.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Limit {
-    /// The bare loop.
+pub(crate) struct BareLoop {
     pub(crate) server: String,
     pub(crate) reached: Quartiles,
 }
@@ -75,28 +84,59 @@ impl Judgement {
         }
     }
 
-    /// Whether the bare loop missed it, too.
-    pub(crate) fn loop_misses_too(&self) -> bool {
-        let wanted = self.bound - self.tolerance;
-        self.limit.as_ref().is_some_and(|limit| limit.reached.median < wanted)
+    /// Whether one of the limits misses it, too.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        let Limits { bare_loop, with_tasks, without_own_code } = &self.limits;
+        let bare_loop = bare_loop.as_ref().map(|bare_loop| bare_loop.reached.median);
+        let limits = [bare_loop, *with_tasks, *without_own_code];
+        limits.into_iter().flatten().any(|limit| limit < self.bound - self.tolerance)
     }
 
-    /// The limit, in words.
-    pub(crate) fn limit_in_words(&self) -> String {
-        let said = |limit: &Limit| format!("{} {}", limit.server, ratio(&limit.reached));
-        self.limit.as_ref().map(said).unwrap_or_default()
+    /// The limits, in words.
+    pub(crate) fn limits_in_words(&self) -> [String; LIMITS.len()] {
+        let Limits { bare_loop, with_tasks, without_own_code } = &self.limits;
+        let said = |it: &BareLoop| format!("{} {}", it.server, ratio(&it.reached));
+        let bare_loop = bare_loop.as_ref().map(said);
+        let [with_tasks, without_own_code] =
+            [with_tasks, without_own_code].map(|limit| limit.map(|limit| format!("{limit:.3}")));
+        [bare_loop, with_tasks, without_own_code].map(Option::unwrap_or_default)
     }
 }
 
-impl Limit {
-    fn of(result: &CellResult, figure: Figure, server: &str, against: &str) -> Option<Limit> {
-        let loops = bare_loops(server, against).iter();
-        let measured = loops.filter_map(|name| {
+/// What the limits are called.
+pub(crate) const LIMITS: [&str; 3] =
+    ["best bare loop (quartiles)", "with tasks", "without own code"];
+
+impl Limits {
+    fn of(result: &CellResult, figure: Figure, server: &str, against: &str) -> Limits {
+        let ratio = |name: &str, against: &str| {
             let ratios = result.ratios(figure, name, against);
-            let reached = (ratios.len() >= ROTATIONS).then(|| Quartiles::of(ratios))??;
-            Some(Limit { server: (*name).to_owned(), reached })
+            (ratios.len() >= ROTATIONS).then(|| Quartiles::of(ratios))?
+        };
+        let loops = bare_loops(server).iter();
+        let is_compared_to_its_loop = loops.clone().any(|name| *name == against);
+        let measured = loops.filter_map(|name| {
+            Some(BareLoop { server: (*name).to_owned(), reached: ratio(name, against)? })
         });
-        measured.max_by(|one, other| one.reached.median.total_cmp(&other.reached.median))
+        let best =
+            measured.max_by(|one, other| one.reached.median.total_cmp(&other.reached.median));
+        let bare_loop = best.filter(|_| !is_compared_to_its_loop);
+        let price = with_tasks_and_without(server)
+            .and_then(|(with, without)| Some(ratio(with, without)?.median));
+        let most = match is_compared_to_its_loop {
+            true => Some(1.0),
+            false => bare_loop.as_ref().map(|bare_loop| bare_loop.reached.median),
+        };
+        let kernel_share = || result.server(server)?.times.kernel_share();
+        let without_own_code = match figure {
+            Figure::Efficiency => ratio(server, against).zip(kernel_share()),
+            _ => None,
+        };
+        Limits {
+            bare_loop,
+            with_tasks: most.zip(price).map(|(most, price)| most * price),
+            without_own_code: without_own_code.map(|(reached, share)| reached.median / share),
+        }
     }
 }
 
@@ -175,7 +215,7 @@ impl Target {
                         tolerance,
                         reached,
                         met: reached.median >= bound - tolerance,
-                        limit: Limit::of(result, figure, server, against),
+                        limits: Limits::of(result, figure, server, against),
                     })
                 }));
             }
@@ -192,7 +232,7 @@ impl Target {
                         tolerance: 0.0,
                         reached: each,
                         met: each.median <= bytes,
-                        limit: None,
+                        limits: Limits::default(),
                     })
                 }));
             }
@@ -202,6 +242,10 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use command::measure::Times;
+
     use super::*;
     use crate::results::ServerResult;
 
@@ -255,13 +299,37 @@ mod tests {
             ];
             let judgements = judged("stream-32k", servers);
             let judgement = of(&judgements, "uring", "tokio").expect("both are there");
-            let limit = judgement.limit.as_ref().expect("there are bare loops");
+            let limit = judgement.limits.bare_loop.as_ref().expect("there are bare loops");
             assert_eq!(limit.server, "raw-ring-owned", "the best of them");
             assert!(!judgement.met);
-            assert_eq!(judgement.loop_misses_too(), beyond);
+            assert_eq!(judgement.is_out_of_reach(), beyond);
             let judgement = of(&judgements, "epoll", "tokio").expect("both are there");
-            assert!(judgement.limit.is_none(), "its loop was not measured");
-            assert_eq!(judgement.limit_in_words(), "");
+            assert!(judgement.limits.bare_loop.is_none(), "its loop was not measured");
+            assert_eq!(judgement.limits_in_words(), ["", "", "1.379"]);
+        }
+    }
+
+    #[test]
+    fn what_tasks_cost_lowers_the_limit_and_own_code_raises_what_was_reached() {
+        let mut epoll = server("epoll", &[32]);
+        let second = Duration::from_secs(1);
+        epoll.times = Times { user: second, system: 4 * second };
+        let servers = vec![
+            server("tokio", &[30]),
+            epoll,
+            server("raw-epoll", &[30]),
+            server("raw-epoll-tasks", &[31]),
+            server("tokio-again", &[30]),
+        ];
+        let judgements = judged("echo-128x64", servers);
+        let close = |one: Option<f64>, other: f64| (one.expect("measured") - other).abs() < 1e-3;
+        for against in ["raw-epoll", "tokio"] {
+            let judgement = of(&judgements, "epoll", against).expect("both are there");
+            let limits = &judgement.limits;
+            assert_eq!(limits.bare_loop.is_some(), against == "tokio");
+            assert!(close(limits.with_tasks, 30.0 / 31.0), "{limits:?}");
+            assert!(close(limits.without_own_code, 30.0 / 32.0 / 0.8), "{limits:?}");
+            assert!(judgement.is_out_of_reach(), "{judgement:?}");
         }
     }
 

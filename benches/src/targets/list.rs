@@ -171,17 +171,24 @@ pub(crate) const TARGETS: &[Target] = &[
     },
 ];
 
-/// Who shows the most that a server's mechanism gives, as far as is known: nobody where it is compared
-/// with the loop of its own technique.
-pub(super) fn bare_loops(server: &str, against: &str) -> &'static [&'static str] {
+/// Who shows the most that a server's mechanism gives, as far as is known.
+pub(super) fn bare_loops(server: &str) -> &'static [&'static str] {
     match server {
-        "epoll" | "epoll-owned" | "hosted-tokio" if against == "raw-epoll" => &["raw-epoll-tasks"],
         "epoll" | "epoll-owned" | "hosted-tokio" => &["raw-epoll"],
-        "uring" | "uring-borrowed" if !against.starts_with("raw-ring") => {
+        "uring" | "uring-borrowed" => {
             &["raw-ring", "raw-ring-borrowed", "raw-ring-owned", "raw-ring-direct"]
         }
-        "blocking" if against != "raw-blocking" => &["raw-blocking"],
+        "blocking" => &["raw-blocking"],
         _ => &[],
+    }
+}
+
+/// A loop of a server's mechanism with a task for each connection, and the same without.
+pub(super) fn with_tasks_and_without(server: &str) -> Option<(&'static str, &'static str)> {
+    match Family::of(server) {
+        Family::Epoll => Some(("raw-epoll-tasks", "raw-epoll")),
+        Family::Uring => Some(("raw-ring-tasks", "raw-ring-borrowed")),
+        _ => None,
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) const LISTENER: u64 = u64::MAX;
 
 pub(super) const DATA: EpollFlags =
     EpollFlags::EPOLLIN.union(EpollFlags::EPOLLRDHUP).union(EpollFlags::EPOLLET);
-pub(super) const HUNG_UP: EpollFlags =
+const HUNG_UP: EpollFlags =
     EpollFlags::EPOLLRDHUP.union(EpollFlags::EPOLLHUP).union(EpollFlags::EPOLLERR);
 
 /// A connection, and whether its room is watched.

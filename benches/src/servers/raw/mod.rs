@@ -1,6 +1,6 @@
 //! Echo and sink servers written directly on system calls, without a task, a trait or a waker
-//! between them and the kernel: the limit that a backend is measured against. ([`epoll_tasks()`] has
-//! tasks and wakers, and nothing else: the limit of what runs futures.)
+//! between them and the kernel: the limit that a backend is measured against. ([`epoll_tasks()`] and
+//! [`ring_tasks()`] have tasks and wakers, and nothing else: the limit of what runs futures.)
 //!
 //! Each is the fastest that could be found for its technique. They stop only with their process,
 //! and an error that is not one connection's ends them.
@@ -17,6 +17,8 @@ mod ring;
 mod ring_borrowed;
 mod ring_owned;
 mod ring_owned_sink;
+mod ring_tasks;
+mod tasks;
 
 pub(super) use blocking::serve as blocking;
 pub(super) use epoll::serve as epoll;
@@ -25,6 +27,7 @@ pub(super) use queue::probe as probe_ring;
 pub(super) use ring::serve as ring;
 pub(super) use ring_borrowed::serve as ring_borrowed;
 pub(super) use ring_owned::{serve as ring_owned, serve_directly as ring_direct};
+pub(super) use ring_tasks::serve as ring_tasks;
 
 use answering::answer;
 use listening::{accept, listener};

@@ -14,9 +14,9 @@ use super::queue::{Event, OWN, Queue};
 use super::ready::{Buffers, Connection, Next};
 
 /// The multishot poll for bytes.
-const DATA: u8 = OWN;
+pub(super) const DATA: u8 = OWN;
 /// The multishot poll for room, from the first blocked send on.
-const ROOM: u8 = OWN + 1;
+pub(super) const ROOM: u8 = OWN + 1;
 
 const HUNG_UP: i32 = (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) as i32;
 

@@ -1,0 +1,113 @@
+//! The [ring loop of multishot polls](super::ring_borrowed()) with [tasks](super::tasks), and the same
+//! calls.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use command::arguments::Service;
+use io_uring::{cqueue, opcode, types};
+use slab::Slab;
+
+use super::listener;
+use super::queue::{Event, Queue};
+use super::ready::Connection;
+use super::ring_borrowed::{DATA, ROOM};
+use super::tasks::{self, Readiness};
+
+thread_local! {
+    /// The keys of the connections whose tasks need room for the first time.
+    static NEED_ROOM: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What the loop has of a connection: which polls the kernel holds for it. It is removed when the task
+/// has ended and there are none; until then its key must not be another's.
+struct Polled {
+    readiness: Arc<Readiness>,
+    /// The task's, which does not end before the loop hears of it.
+    fd: RawFd,
+    data: bool,
+    room: bool,
+    is_over: bool,
+}
+
+/// Listens at `path`, says so, and serves for ever.
+pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn()) -> io::Result<()> {
+    let listener = listener(path)?;
+    let mut queue = Queue::new(listener.as_fd())?;
+    listens();
+    let mut connections: Slab<Polled> = Slab::new();
+    loop {
+        queue.wait()?;
+        while let Some(event) = queue.next()? {
+            let (operation, key, result, flags) = match event {
+                Event::Accepted(fd) => {
+                    let (entry, fd) = (connections.vacant_entry(), fd);
+                    let (key, number) = (entry.key(), fd.as_raw_fd());
+                    let watch_room = move |_: &Connection| {
+                        NEED_ROOM.with_borrow_mut(|keys| keys.push(key));
+                        true
+                    };
+                    let readiness = tasks::start(key, Connection::new(fd, service), watch_room);
+                    let (data, room, is_over) = (false, false, false);
+                    let polled = Polled { readiness, fd: number, data, room, is_over };
+                    entry.insert(polled).poll(DATA, key, &mut queue)?;
+                    continue;
+                }
+                Event::Done { operation, key, result, flags } => (operation, key, result, flags),
+            };
+            let polled = &mut connections[key];
+            *polled.held(operation) = cqueue::more(flags);
+            if !polled.is_over {
+                // A poll that failed lets the calls find out why.
+                let failed = libc::POLLERR as u32;
+                polled.readiness.note(u32::try_from(result).unwrap_or(failed));
+                // The kernel may end a multishot poll for reasons of its own.
+                if !cqueue::more(flags) && result >= 0 {
+                    polled.poll(operation, key, &mut queue)?;
+                }
+            } else if !polled.data && !polled.room {
+                connections.remove(key);
+            }
+        }
+        for key in tasks::run_woken() {
+            let polled = &mut connections[key];
+            polled.is_over = true;
+            for operation in [DATA, ROOM] {
+                if *polled.held(operation) {
+                    queue.cancel(operation, key)?;
+                }
+            }
+            if !polled.data && !polled.room {
+                connections.remove(key);
+            }
+        }
+        for key in NEED_ROOM.take() {
+            if let Some(polled) = connections.get_mut(key).filter(|polled| !polled.is_over) {
+                polled.poll(ROOM, key, &mut queue)?;
+            }
+        }
+    }
+}
+
+impl Polled {
+    /// Whether the kernel holds one of its polls.
+    fn held(&mut self, operation: u8) -> &mut bool {
+        match operation {
+            DATA => &mut self.data,
+            _ => &mut self.room,
+        }
+    }
+
+    fn poll(&mut self, operation: u8, key: usize, queue: &mut Queue<'_>) -> io::Result<()> {
+        *self.held(operation) = true;
+        let events = match operation {
+            DATA => libc::POLLIN | libc::POLLRDHUP,
+            _ => libc::POLLOUT,
+        };
+        let poll = opcode::PollAdd::new(types::Fd(self.fd), events as u32).multi(true);
+        queue.push(operation, key, poll.build())
+    }
+}
