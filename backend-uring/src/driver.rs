@@ -36,6 +36,8 @@ pub struct UringDriver {
     /// What the completions of one turn came to; kept for its memory.
     events: Vec<(Token, Event)>,
     settling: Settling,
+    /// Slots whose streams have ended, as far as the clock found; kept for its memory.
+    ended: Vec<Token>,
     reaped: Reaped,
 }
 
@@ -49,6 +51,7 @@ impl UringDriver {
             is_hosted: Cell::new(false),
             events: Vec::new(),
             settling: Settling::default(),
+            ended: Vec::new(),
             reaped: Reaped::default(),
         })
     }
@@ -116,9 +119,11 @@ impl UringDriver {
         }
         let mut noted = self.wake();
         if is_time_to_settle {
-            if self.ring.doubts.settle(&mut self.settling, &mut self.events) {
-                self.ring.push_settle();
+            let ended = &mut self.ended;
+            if self.ring.doubts.settle(&mut self.settling, &mut self.events, ended) {
+                self.ring.push_settle(&mut self.ring.lock());
             }
+            self.ring.receive_anew(self.ended.drain(..));
             noted += self.wake();
         }
         owned + noted

@@ -2,7 +2,7 @@
 //! until the handle is gone and every operation has reported.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Waker;
 
 use slab::Slab;
@@ -25,9 +25,11 @@ pub(crate) const NO_SLOT: u64 = u64::MAX;
 pub(crate) struct Slot {
     generation: u32,
     /// Keeps the descriptor open while queued operations name it.
-    fd: Option<SharedFd>,
+    pub(crate) fd: Option<SharedFd>,
     pub(crate) receive: Receive,
     pub(crate) send: Send,
+    /// See [`Doubts::note`](crate::doubt::Doubts::note).
+    pub(crate) doubted: AtomicU32,
     /// The handle is gone: what is being sent is finished, nothing else.
     pub(crate) is_orphan: bool,
 }
@@ -78,7 +80,8 @@ impl Slots {
         self.generation = (self.generation + 1) & 0x0fff_ffff;
         let generation = self.generation;
         let (receive, send) = (Receive::default(), Send::default());
-        let slot = Slot { generation, fd: Some(fd), receive, send, is_orphan: false };
+        let (doubted, is_orphan) = (AtomicU32::new(0), false);
+        let slot = Slot { generation, fd: Some(fd), receive, send, doubted, is_orphan };
         Token::new(self.slots.insert(slot), generation)
     }
 

@@ -13,6 +13,7 @@ use transport_core::reactor::{CachedReadiness, Token};
 use transport_core::timers::Sleep;
 use transport_core::{Closer, Interest, Progress, Reactor, SharedFd, Source};
 
+use crate::doubt::Doubt;
 use crate::operation::Operation;
 use crate::owned::NO_SLOT;
 use crate::ring::Ring;
@@ -148,8 +149,9 @@ impl Source for RingSource {
             progress
         };
         let answer = self.readiness.poll_io(cx, interest, attempt, arm);
-        if is_in_doubt && self.ring.doubts.note(self.token, &self.fd, &self.doubted) {
-            self.ring.push_settle();
+        if is_in_doubt && self.ring.doubts.note(Doubt::Drained(self.token), &self.fd, &self.doubted)
+        {
+            self.ring.push_settle(&mut self.ring.lock());
             self.ring.nudge();
         }
         answer

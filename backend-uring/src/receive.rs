@@ -14,6 +14,7 @@ use transport_core::Chunk;
 use transport_core::reactor::Token;
 
 use crate::buffers::{GROUP, Giving};
+use crate::doubt::Doubt;
 use crate::operation::Operation;
 use crate::owned::Slot;
 use crate::reactor::RingSource;
@@ -237,9 +238,15 @@ impl Ring {
             return;
         };
         let receive = &mut slot.receive;
+        let mut is_in_doubt = false;
         match (usize::try_from(result), buffer) {
             (Ok(length @ 1..), Some(buffer)) if !slot.is_orphan => {
                 receive.received.push(self.buffers.received(giving, buffer, length));
+                is_in_doubt = !is_over
+                    && slot
+                        .fd
+                        .as_ref()
+                        .is_some_and(|fd| self.doubts.note(Doubt::Goes(token), fd, &slot.doubted));
             }
             (count, buffer) => {
                 // The end, an error, or bytes that nobody wants: the buffer must go back.
@@ -268,6 +275,22 @@ impl Ring {
             }
         } else if is_full && receive.begin_cancel() {
             self.push_cancel(state, Operation::Receive(token));
+        }
+        if is_in_doubt {
+            self.push_settle(state);
+        }
+    }
+
+    /// Cancels the receives of slots whose streams have ended, unless they told of it: they have missed
+    /// it. Their readers, who are woken by that, ask anew, and a receive that begins after the end
+    /// can't.
+    pub(crate) fn receive_anew(&self, ended: impl Iterator<Item = Token>) {
+        let mut state = self.lock();
+        for token in ended {
+            let Some(slot) = state.slots.get(token) else { continue };
+            if slot.receive.end.is_none() && slot.receive.begin_cancel() {
+                self.push_cancel(&mut state, Operation::Receive(token));
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Ring {
     pub(crate) buffers: Arc<Buffers>,
     /// The borrowed path's sources.
     pub(crate) registry: Registry<()>,
-    /// Which of them may have more than their last read gave.
+    /// What of it may turn out otherwise.
     pub(crate) doubts: Doubts,
     pub(crate) parker: Arc<Parker>,
     pub(crate) timers: Timers,
@@ -122,9 +122,9 @@ impl Ring {
     }
 
     /// Queues the timeout after which what is in doubt now is settled.
-    pub(crate) fn push_settle(&self) {
+    pub(crate) fn push_settle(&self, state: &mut State) {
         let entry = opcode::Timeout::new(&raw const SETTLED_AFTER).build();
-        self.push(&mut self.lock(), Operation::Settle, entry);
+        self.push(state, Operation::Settle, entry);
     }
 
     /// Moves what found no room into the queue. Answers how many entries are there, and whether
