@@ -195,3 +195,36 @@ fn pieces_keep_their_order(settings: &Settings) {
     writing.join().expect("all was written");
     reading.join().expect("all came back");
 }
+
+/// Data and the end arrive while the receive is being armed, which a multishot receive can miss: no
+/// reader waits for ever.
+#[test]
+fn an_end_that_comes_while_the_receive_begins_is_seen() {
+    if !is_available() {
+        return;
+    }
+    let mut runtime = Runtime::<Uring>::new(&with_sends(false)).expect("io_uring works here");
+    let (give, given) = mpsc::channel::<UnixStream>();
+    let writing = thread::spawn(move || {
+        for mut peer in given {
+            for _ in 0..fastrand::u8(1..6) {
+                peer.write_all(&[7; 4096]).expect("the reader reads");
+            }
+            peer.shutdown(std::net::Shutdown::Write).expect("connected");
+        }
+    });
+    let transport = runtime.transport().clone();
+    runtime.block_on(async {
+        let until = Instant::now() + Duration::from_secs(3);
+        let mut count = 0;
+        while Instant::now() < until {
+            let (mut ours, peer) = connected(&transport);
+            give.send(peer).expect("the writer goes on");
+            while !ours.recv().await.expect("the end of the stream").is_empty() {}
+            count += 1;
+        }
+        println!("{count} streams");
+    });
+    drop(give);
+    writing.join().expect("all was written");
+}

@@ -4,6 +4,9 @@
 //! A send is first tried without waiting. Queued, it then reports only if it did not take everything:
 //! when the `enter` that submitted it is over, so is the send, and the wait does not end for it. Or it
 //! is a direct call, which costs less where a system call is cheap.
+//!
+//! A multishot receive can miss an end of stream that comes together with data while it is being armed.
+//! Nothing is done about that here: those who wait for their echo end later.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,5 +1,8 @@
 //! The sink of the [ring loop on which everything completes](super::ring_owned()): multishot
 //! receives into buffers that the kernel takes, and gets back at once.
+//!
+//! A multishot receive can miss an end of stream that comes together with data while it is being armed,
+//! and a sink's clients send both without waiting. So a poll tells of the end, too.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -12,6 +15,7 @@ use super::buffers::{Buffers, GROUP};
 use super::queue::{Event, OWN, Queue};
 
 const RECEIVE: u8 = OWN;
+const HANG_UP: u8 = OWN + 1;
 
 /// A connection, which always receives.
 struct Connection {
@@ -29,7 +33,13 @@ pub(super) fn serve(mut queue: Queue<'_>, mut buffers: Buffers) -> io::Result<()
             let (key, result, flags) = match event {
                 Event::Accepted(fd) => {
                     let key = connections.insert(Connection { fd, count: 0 });
+                    connections[key].watch_end(key, &mut queue)?;
                     connections[key].receive(key, &mut queue)?;
+                    continue;
+                }
+                Event::Done { operation: HANG_UP, key, .. } => {
+                    // It may be gone, and the key another's, which then asks anew for nothing.
+                    queue.cancel(RECEIVE, key)?;
                     continue;
                 }
                 Event::Done { key, result, flags, .. } => (key, result, flags),
@@ -49,8 +59,10 @@ pub(super) fn serve(mut queue: Queue<'_>, mut buffers: Buffers) -> io::Result<()
                     // An error ends its connection alone; the generator notices.
                     _ = answer(&connection.fd, connection.count);
                 }
-                // The kernel ended it for its own reasons.
+                // The kernel ended it for its own reasons, or it was asked to: after the end of the
+                // stream one that begins sees it.
                 1.. => connection.receive(key, &mut queue)?,
+                _ if result == -libc::ECANCELED => connection.receive(key, &mut queue)?,
                 // There are buffers again when this is submitted: all that it had are back by then.
                 _ if result == -libc::ENOBUFS => {
                     buffers.grow_for(connections.len());
@@ -63,6 +75,12 @@ pub(super) fn serve(mut queue: Queue<'_>, mut buffers: Buffers) -> io::Result<()
 }
 
 impl Connection {
+    fn watch_end(&self, key: usize, queue: &mut Queue<'_>) -> io::Result<()> {
+        let fd = types::Fd(self.fd.as_raw_fd());
+        let events = libc::POLLRDHUP as u32;
+        queue.push(HANG_UP, key, opcode::PollAdd::new(fd, events).build())
+    }
+
     fn receive(&self, key: usize, queue: &mut Queue<'_>) -> io::Result<()> {
         let fd = types::Fd(self.fd.as_raw_fd());
         queue.push(RECEIVE, key, opcode::RecvMulti::new(fd, GROUP).build())
