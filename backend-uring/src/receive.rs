@@ -2,7 +2,8 @@
 //!
 //! A multishot receive posts a completion for each piece that arrives. It runs ahead of the reader
 //! by a bounded number of chunks, then is cancelled until the reader catches up, so that a peer
-//! that is never read is stopped by the socket's own back-pressure.
+//! that is never read is stopped by the socket's own back-pressure. It can miss the end of the stream,
+//! for which it is therefore in doubt ([`crate::doubt`]).
 
 use std::io;
 use std::os::fd::AsRawFd;
