@@ -1,4 +1,4 @@
-//! The [epoll loop](super::epoll()) with [tasks](super::tasks), and the same calls.
+//! The [epoll loop](super::epoll()) with [tasks], and the same calls.
 
 use std::io;
 use std::os::fd::OwnedFd;

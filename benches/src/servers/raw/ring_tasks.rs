@@ -1,4 +1,4 @@
-//! The [ring loop of multishot polls](super::ring_borrowed()) with [tasks](super::tasks), and the same
+//! The [ring loop of multishot polls](super::ring_borrowed()) with [tasks], and the same
 //! calls.
 
 use std::cell::RefCell;
