@@ -1,6 +1,6 @@
 //! A connection on a ring: each half goes by readiness for borrowed operations and for owned ones
-//! of large pieces, by completion for owned ones of small pieces, and changes between them so that
-//! nothing overtakes.
+//! of large pieces, by completion for owned ones of small pieces (sends only where system calls are
+//! dear), and changes between them so that nothing overtakes.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -45,8 +45,8 @@ struct Noted {
 pub(crate) enum Doubt {
     /// Whether a source, whose last read was short, can't be read.
     Drained(Token),
-    /// Whether a slot, which has received, has not come to the end of its stream.
-    Goes(Token),
+    /// Whether a slot's stream, of which something was received, has not ended yet.
+    Unended(Token),
 }
 
 impl Doubt {
@@ -54,7 +54,7 @@ impl Doubt {
     fn asks(self) -> PollFlags {
         match self {
             Doubt::Drained(_) => PollFlags::POLLIN,
-            Doubt::Goes(_) => PollFlags::from_bits_retain(libc::POLLRDHUP),
+            Doubt::Unended(_) => PollFlags::from_bits_retain(libc::POLLRDHUP),
         }
     }
 }
@@ -83,8 +83,9 @@ impl Doubts {
         !std::mem::replace(&mut noted.is_timed, true)
     }
 
-    /// When the timeout is over: asks the kernel about [`AT_A_TIME`] of those that were noted; sources
-    /// that can be read all the same go into `events`, slots whose peers have hung up into `ended`. A
+    /// When the timeout is over: asks the kernel about [`AT_A_TIME`] of those that were noted and are
+    /// still open; sources that can be read all the same go into `events`, slots whose streams have
+    /// ended into `ended`. A
     /// round ends when all of the one before were asked about. Answers whether the caller must start
     /// another timeout, for the others.
     pub(crate) fn settle(
@@ -100,8 +101,12 @@ impl Doubts {
             self.round.store(next, Ordering::Release);
             std::mem::swap(&mut noted.doubts, taken);
         }
-        let asked = taken.len().saturating_sub(AT_A_TIME)..;
-        open.extend(taken.drain(asked).filter_map(|(doubt, fd)| Some((doubt, fd.upgrade()?))));
+        // Those that are closed by now are no burden, however many come and go.
+        while open.len() < AT_A_TIME
+            && let Some((doubt, fd)) = taken.pop()
+        {
+            open.extend(fd.upgrade().map(|fd| (doubt, fd)));
+        }
         for open in open.chunks(AT_ONCE) {
             let mut asked: [PollFd<'_>; AT_ONCE] = std::array::from_fn(|at| {
                 // What is beyond the chunk's end is not asked about.
@@ -116,7 +121,7 @@ impl Doubts {
             for ((doubt, _), _) in justified {
                 match *doubt {
                     Doubt::Drained(source) => events.push((source, Event::READ)),
-                    Doubt::Goes(slot) => ended.push(slot),
+                    Doubt::Unended(slot) => ended.push(slot),
                 }
             }
         }
@@ -185,7 +190,7 @@ mod tests {
         let (doubts, token) = (Doubts::default(), Token::new(0, 1));
         let (mut settling, mut ended) = (Settling::default(), Vec::new());
         let mut settle = || {
-            doubts.note(Doubt::Goes(token), &fd, &AtomicU32::new(0));
+            doubts.note(Doubt::Unended(token), &fd, &AtomicU32::new(0));
             doubts.settle(&mut settling, &mut Vec::new(), &mut ended);
             std::mem::take(&mut ended)
         };
@@ -221,13 +226,31 @@ mod tests {
     }
 
     #[test]
+    fn those_who_are_gone_do_not_delay_the_others() {
+        let (mut peer, socket) = UnixStream::pair().expect("two descriptors");
+        peer.write_all(b"left").expect("connected");
+        let fd = SharedFd::new(socket.into());
+        let (doubts, mut told) = (Doubts::default(), Vec::new());
+        let note = |fd: &SharedFd, place: usize| {
+            doubts.note(Doubt::Drained(Token::new(place, 1)), fd, &AtomicU32::new(0))
+        };
+        note(&fd, 0);
+        for place in 1..3 * AT_A_TIME {
+            let (_, gone) = UnixStream::pair().expect("two descriptors");
+            note(&SharedFd::new(gone.into()), place);
+        }
+        assert!(!doubts.settle(&mut Settling::default(), &mut told, &mut Vec::new()));
+        assert_eq!(told.len(), 1);
+    }
+
+    #[test]
     fn the_rounds_begin_again_without_the_one_that_is_none() {
         let (_, socket) = UnixStream::pair().expect("two descriptors");
         let fd = SharedFd::new(socket.into());
         let doubts = Doubts { round: AtomicU32::new(u32::MAX), ..Doubts::default() };
         doubts.settle(&mut Settling::default(), &mut Vec::new(), &mut Vec::new());
         assert!(
-            doubts.note(Doubt::Goes(Token::new(0, 1)), &fd, &AtomicU32::new(0)),
+            doubts.note(Doubt::Unended(Token::new(0, 1)), &fd, &AtomicU32::new(0)),
             "a new source is noted"
         );
     }

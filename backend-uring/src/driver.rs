@@ -64,6 +64,11 @@ impl UringDriver {
         self.ring.flags
     }
 
+    /// How many ends of streams were found by the clock.
+    pub(crate) fn ends_missed(&self) -> u64 {
+        self.ring.lock().ends_missed
+    }
+
     /// Enables the ring on this thread, which then is the only one that may enter it.
     fn bind(&mut self) -> io::Result<()> {
         if !self.is_bound {
@@ -123,7 +128,7 @@ impl UringDriver {
             if self.ring.doubts.settle(&mut self.settling, &mut self.events, ended) {
                 self.ring.push_settle(&mut self.ring.lock());
             }
-            self.ring.receive_anew(self.ended.drain(..));
+            self.ring.cancel_deaf(self.ended.drain(..));
             noted += self.wake();
         }
         owned + noted

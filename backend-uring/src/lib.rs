@@ -4,13 +4,16 @@
 //! borrowed reads and writes use the ring as a reactor (multishot polls, direct calls), through
 //! core's `Readiness`. Owned `recv` and `send` are completions: the ring receives into its own
 //! buffers and hands them out, and sends what it was given, in place. Large pieces go by readiness
-//! there, too, because one buffer that stays in the cache is worth more than a system call.
+//! there, too, because one buffer that stays in the cache is worth more than a system call, and so does
+//! all that is sent where a system call is cheap.
 //!
 //! - `setup` makes a ring, `ring` is what everyone shares of it, `driver` waits for it, by
 //!   `enter`;
 //! - `buffers` are the ring's receive buffers, `operation` names what is in flight;
 //! - `reactor` is the borrowed path, `owned` the owned one, `receive` and `send` its two states,
-//!   `quiet` what the kernel does not report, `pieces` what is too large for it;
+//!   `quiet` what the kernel does not report, `doubt` what it may have missed, `pieces` what is too
+//!   large for it, `price` whether sending is;
+//! - `probe` finds out what works here;
 //! - `connection`, `listener` and `transport` join the two paths.
 
 mod buffers;

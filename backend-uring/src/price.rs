@@ -18,7 +18,8 @@ const CALLS: u32 = 32;
 const ROUNDS: usize = 8;
 
 /// Whether a system call is cheaper here than a queued send. Tried once in each process, which takes
-/// less than 0.1 ms; where calls are traced or emulated, and so take microseconds, 1 ms.
+/// less than 0.1 ms, and some where calls are traced or emulated. A processor that just woke to a
+/// fraction of its clock may count as one whose calls are dear: `Settings::direct_sends` decides then.
 pub(crate) fn system_calls_are_cheap() -> bool {
     static ARE: OnceLock<bool> = OnceLock::new();
     *ARE.get_or_init(|| system_call() < QUEUED_SEND)

@@ -81,7 +81,7 @@ fn try_ends() -> io::Result<bool> {
         let data = complete(&mut driver, |cx| other.poll_recv(cx))?;
         let end = complete(&mut driver, |cx| other.poll_recv(cx));
         match end {
-            Ok(end) if data.len() == 1 && end.is_empty() => {}
+            Ok(end) if data.len() == 1 && end.is_empty() && driver.ends_missed() == 0 => {}
             _ => return Ok(false),
         }
     }

@@ -244,10 +244,9 @@ impl Ring {
             (Ok(length @ 1..), Some(buffer)) if !slot.is_orphan => {
                 receive.received.push(self.buffers.received(giving, buffer, length));
                 is_in_doubt = !is_over
-                    && slot
-                        .fd
-                        .as_ref()
-                        .is_some_and(|fd| self.doubts.note(Doubt::Goes(token), fd, &slot.doubted));
+                    && slot.fd.as_ref().is_some_and(|fd| {
+                        self.doubts.note(Doubt::Unended(token), fd, &slot.doubted)
+                    });
             }
             (count, buffer) => {
                 // The end, an error, or bytes that nobody wants: the buffer must go back.
@@ -285,11 +284,12 @@ impl Ring {
     /// Cancels the receives of slots whose streams have ended, unless they told of it: they have missed
     /// it. Their readers, who are woken by that, ask anew, and a receive that begins after the end
     /// can't.
-    pub(crate) fn receive_anew(&self, ended: impl Iterator<Item = Token>) {
+    pub(crate) fn cancel_deaf(&self, ended: impl Iterator<Item = Token>) {
         let mut state = self.lock();
         for token in ended {
             let Some(slot) = state.slots.get(token) else { continue };
             if slot.receive.end.is_none() && slot.receive.begin_cancel() {
+                state.ends_missed += 1;
                 self.push_cancel(&mut state, Operation::Receive(token));
             }
         }

@@ -28,7 +28,7 @@ pub(crate) struct Ring {
     pub(crate) buffers: Arc<Buffers>,
     /// The borrowed path's sources.
     pub(crate) registry: Registry<()>,
-    /// What of it may turn out otherwise.
+    /// What was believed, and may turn out otherwise.
     pub(crate) doubts: Doubts,
     pub(crate) parker: Arc<Parker>,
     pub(crate) timers: Timers,
@@ -49,6 +49,8 @@ pub(crate) struct State {
     overflow: VecDeque<Entry>,
     /// The owned path's connections.
     pub(crate) slots: Slots,
+    /// How many ends of their streams the kernel did not tell of.
+    pub(crate) ends_missed: u64,
     /// Their sends of which the kernel reports only failures.
     pub(crate) quiet: Quiet,
 }

@@ -129,6 +129,9 @@ impl RingSource {
     /// Leaves shutting the direction down to the driver, after the last byte; `false` if nothing
     /// is being sent.
     pub(crate) fn shut_down_when_sent(&self) -> bool {
+        if !self.may_send_by_completion() {
+            return false;
+        }
         let Some(token) = self.existing_slot() else { return false };
         let mut state = self.ring.lock();
         match state.slots.get(token) {

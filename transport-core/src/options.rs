@@ -225,10 +225,10 @@ pub struct Settings {
     /// Whether one request may receive again and again (io_uring, owned path). Default true; where
     /// the kernel's such receives lose the end of a stream, it is not done all the same.
     pub multishot: bool,
-    /// Whether an owned send of a small piece is a call of `send(2)` (io_uring), as one of a large
-    /// piece always is, instead of a request that is submitted together with others. Default `None`:
-    /// as it costs less here; a call does where the kernel is entered in less than 140 ns, which is
-    /// measured once for the process.
+    /// Whether every owned send is a call of `send(2)` (io_uring), and not only in a direction that
+    /// moves large pieces, instead of a request that is submitted together with others. Default
+    /// `None`: as it costs less here; a call does where the kernel is entered in less than 140 ns,
+    /// which is measured once for the process.
     pub direct_sends: Option<bool>,
     /// How long dropping a driver waits for bytes that `send` took to be taken by their peers
     /// (io_uring, owned path; rule S7). Default 1 second.

@@ -131,7 +131,10 @@ impl Report {
             writeln!(text, "{}\n", table(&header, rows.collect(), 2, form))?;
             let beyond = missed.iter().filter(|judgement| judgement.is_out_of_reach()).count();
             let missed = missed.len();
-            writeln!(text, "In {beyond} of these {missed} a limit misses the target, too.\n")?;
+            writeln!(
+                text,
+                "In {beyond} of these {missed} the closest limit misses the target, too.\n"
+            )?;
         }
         Ok(text)
     }

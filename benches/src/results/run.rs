@@ -46,6 +46,7 @@ pub(crate) struct Environment {
     /// System, release and architecture.
     pub(crate) kernel: String,
     /// What the ring can do here, and how it sends; or why there is none.
+    #[serde(default)]
     pub(crate) ring: String,
     /// The compiler, as it names itself.
     pub(crate) rustc: String,

@@ -55,6 +55,8 @@ pub(super) enum Next {
 pub(super) struct Connection {
     fd: OwnedFd,
     state: State,
+    /// The peer has hung up, which is told once.
+    hung_up: bool,
 }
 
 /// What a connection keeps between two events.
@@ -76,7 +78,7 @@ impl Connection {
             Service::Echo => State::Echo(None),
             Service::Sink => State::Sink(0),
         };
-        Connection { fd, state }
+        Connection { fd, state, hung_up: false }
     }
 
     /// Whether room is what it waits for.
@@ -88,9 +90,10 @@ impl Connection {
     /// if `hung_up`: then a short receive does not mean that the next one would find nothing, for
     /// the end of the stream gives no further event.
     pub(super) fn go_on(&mut self, hung_up: bool, buffers: &mut Buffers) -> Next {
+        self.hung_up |= hung_up;
         let next = match &mut self.state {
-            State::Echo(unwritten) => echo(&self.fd, unwritten, hung_up, buffers),
-            State::Sink(count) => sink(&self.fd, count, hung_up, buffers),
+            State::Echo(unwritten) => echo(&self.fd, unwritten, self.hung_up, buffers),
+            State::Sink(count) => sink(&self.fd, count, self.hung_up, buffers),
         };
         // An error ends its connection alone; the generator notices.
         next.unwrap_or(Next::End)

@@ -221,7 +221,11 @@ impl Server<'_> {
                 // Lossless: a piece is no longer than a buffer.
                 Ok(sent) => connection.sent += sent as u32,
                 Err(Errno::EAGAIN) => connection.is_full = true,
-                Err(_) => return connection.is_failed = true,
+                Err(_) => {
+                    connection.is_failed = true;
+                    connection.pieces.drain(..).for_each(|piece| self.buffers.give(piece.buffer));
+                    return;
+                }
             }
             if connection.sent < first.length {
                 return connection.is_full = true;

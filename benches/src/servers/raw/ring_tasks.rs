@@ -26,7 +26,8 @@ thread_local! {
 /// has ended and there are none; until then its key must not be another's.
 struct Polled {
     readiness: Arc<Readiness>,
-    /// The task's, which does not end before the loop hears of it.
+    /// The task's. It closes a moment before the loop hears of the task's end; what names it until then
+    /// is submitted before anything else is opened, and fails.
     fd: RawFd,
     data: bool,
     room: bool,
