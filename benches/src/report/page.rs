@@ -10,7 +10,7 @@ use super::text::LEAST_MARGIN;
 use crate::cells::Cell;
 use crate::families::Family;
 use crate::results::CellResult;
-use crate::targets::{self, Judgement, LIMITS, Summary};
+use crate::targets::{self, Judgement, LIMITS, LIMITS_EXPLAINED, Summary};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -93,6 +93,7 @@ impl Report {
                 }
                 details {
                     summary { "All " (self.judgements.len()) " judgements" }
+                    p { "The last columns are limits. " (LIMITS_EXPLAINED) }
                     div.wide {
                         table {
                             thead { tr {

@@ -108,6 +108,11 @@ impl Judgement {
 pub(crate) const LIMITS: [&str; 3] =
     ["best bare loop (quartiles)", "with tasks", "without own code"];
 
+/// What they are.
+pub(crate) const LIMITS_EXPLAINED: &str = "\
+    The limits are what the best loop on bare system calls reached beside it; that at the price of tasks, \
+    which is what they cost a bare loop; and what would be reached if the server's own code took no time.";
+
 impl Limits {
     fn of(result: &CellResult, figure: Figure, server: &str, against: &str) -> Limits {
         let ratio = |name: &str, against: &str| {

@@ -7,4 +7,4 @@
 mod judging;
 mod list;
 
-pub(crate) use judging::{Judgement, LIMITS, Summary, judge, summaries};
+pub(crate) use judging::{Judgement, LIMITS, LIMITS_EXPLAINED, Summary, judge, summaries};
