@@ -6,7 +6,7 @@ use command::output;
 
 use super::Report;
 use super::rows::{self, Row};
-use crate::targets::{self, Judgement, LIMITS};
+use crate::targets::{self, Judgement, LIMITS, LIMITS_EXPLAINED};
 
 /// How to read the tables; under them wherever they stand.
 const LEGEND: &str = "\
@@ -133,7 +133,8 @@ impl Report {
             let missed = missed.len();
             writeln!(
                 text,
-                "In {beyond} of these {missed} the closest limit misses the target, too.\n"
+                "{LIMITS_EXPLAINED} In {beyond} of these {missed} the closest one misses the target, \
+                 too.\n"
             )?;
         }
         Ok(text)

@@ -121,7 +121,6 @@ fn difference(there: &Run, here: &Run) -> Option<String> {
     for (what, there, here) in [
         ("the processor", &machine.processor, &this.processor),
         ("the kernel", &machine.kernel, &this.kernel),
-        ("io_uring", &machine.ring, &this.ring),
         ("the compiler", &machine.rustc, &this.rustc),
         ("the placement", &machine.placement, &this.placement),
     ] {
