@@ -1,9 +1,11 @@
-//! Sockets on tokio's reactor when their runtime ends under them: every wait is over, with an
-//! error, also on threads that tokio knows nothing of.
+//! Sockets on the reactors of others: what a wait costs, and how it ends with their runtime.
 
-use std::io;
+use std::future::{Future, poll_fn};
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::pin::pin;
+use std::sync::Barrier;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 use futures_executor::block_on;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::runtime::Builder;
+use unix_transport::embed::hosted::async_io::AsyncIoReactor;
 use unix_transport::embed::hosted::tokio::TokioReactor;
 use unix_transport::{Address, Connection, Listener, PollRead, Readiness, Transport, is_closed};
 
@@ -25,7 +28,7 @@ fn waiting<T: Send + 'static>(
     let (begin, begun) = mpsc::channel();
     thread::spawn(move || {
         let mut wait = Box::pin(wait);
-        let result = block_on(std::future::poll_fn(|cx| {
+        let result = block_on(poll_fn(|cx| {
             let polled = wait.as_mut().poll(cx);
             // Nobody listens any more after the first time.
             _ = begin.send(polled.is_pending());
@@ -46,6 +49,7 @@ fn full_backlog(path: &Path) -> (Address, (Socket, UnixStream)) {
     (Address::path(path).expect("a short path"), (listener, client))
 }
 
+/// Every wait is over, with an error, also on threads that tokio knows nothing of.
 #[test]
 fn a_runtime_that_ends_leaves_nobody_waiting() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -90,4 +94,34 @@ fn a_runtime_that_ends_leaves_nobody_waiting() {
     let refused = transport.pair(&Default::default()).err().map(|error| error.to_string());
     assert_eq!(refused.as_deref(), Some("make a pair: the driver is gone"));
     assert!(untried.peer_credentials().is_ok(), "what needs no waiting still works");
+}
+
+/// `async-io`'s own thread waits for the sockets here, and is waiting already when the reader asks.
+#[test]
+fn a_reader_on_a_thread_without_reactor_is_woken_once_for_a_message() {
+    let transport = Readiness::new(AsyncIoReactor);
+    let (ours, mut peer) = UnixStream::pair().expect("a pair needs nothing");
+    let connection = transport.adopt_connection(ours.into(), &Default::default());
+    let mut connection = connection.expect("a stream");
+    let asked = Barrier::new(2);
+    for _ in 0..1000 {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                asked.wait();
+                peer.write_all(&[7]).expect("the reader is there");
+            });
+            let (mut buf, mut polls) = ([0; 8], 0);
+            let mut read = pin!(connection.read(&mut buf));
+            let count = block_on(poll_fn(|cx| {
+                let polled = read.as_mut().poll(cx);
+                polls += 1;
+                if polls == 1 {
+                    asked.wait();
+                }
+                polled
+            }));
+            assert_eq!(count.expect("it was sent"), 1);
+            assert_eq!(polls, 2, "one to wait, one to read");
+        });
+    }
 }

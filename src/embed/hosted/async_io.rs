@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use async_io::{Async, Timer};
@@ -62,9 +62,11 @@ impl Reactor for AsyncIoReactor {
 /// for each wait. So nothing can be missed: neither an end nor what follows an out-of-band byte.
 pub struct AsyncIoWatch {
     fd: Async<SharedFd>,
-    /// Whether there is no need to ask.
-    read_ready: AtomicBool,
-    write_ready: AtomicBool,
+    /// Whether to try, and not to ask. So it is after each answer, and after each wait, too: asked
+    /// again, `async-io` doesn't take the wake-up for an answer if its reactor was waiting already
+    /// when the wait began, and so on as long as another thread is the faster to wait again.
+    read_untried: AtomicBool,
+    write_untried: AtomicBool,
 }
 
 impl AsyncIoWatch {
@@ -72,15 +74,15 @@ impl AsyncIoWatch {
         let fd = Async::new_nonblocking(fd)?;
         Ok(AsyncIoWatch {
             fd,
-            read_ready: AtomicBool::new(true),
-            write_ready: AtomicBool::new(true),
+            read_untried: AtomicBool::new(true),
+            write_untried: AtomicBool::new(true),
         })
     }
 
-    fn is_ready(&self, interest: Interest) -> &AtomicBool {
+    fn is_untried(&self, interest: Interest) -> &AtomicBool {
         match interest {
-            Interest::Read => &self.read_ready,
-            Interest::Write => &self.write_ready,
+            Interest::Read => &self.read_untried,
+            Interest::Write => &self.write_untried,
         }
     }
 }
@@ -89,19 +91,17 @@ impl Watch for AsyncIoWatch {
     type Ready<'a> = ();
 
     fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
-        let is_ready = self.is_ready(interest);
-        if !is_ready.load(Ordering::Relaxed) {
-            ready!(match interest {
-                Interest::Read => self.fd.poll_readable(cx),
-                Interest::Write => self.fd.poll_writable(cx),
-            })?;
-            is_ready.store(true, Ordering::Relaxed);
+        if self.is_untried(interest).swap(true, Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(Ok(()))
+        match interest {
+            Interest::Read => self.fd.poll_readable(cx),
+            Interest::Write => self.fd.poll_writable(cx),
+        }
     }
 
     fn forget(&self, (): (), interest: Interest) {
-        self.is_ready(interest).store(false, Ordering::Relaxed);
+        self.is_untried(interest).store(false, Ordering::Relaxed);
     }
 
     fn is_drained(&self) -> bool {
