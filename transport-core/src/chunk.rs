@@ -1,8 +1,8 @@
 //! Received bytes that their holder owns: the currency of `recv` and `send`.
 //!
-//! A [`Chunk`] is a window onto memory that something else keeps alive: a `Bytes`, or a buffer
-//! that a backend lent and gets back when the chunk is dropped, on whatever thread and even after
-//! the backend's driver is gone.
+//! A [`Chunk`] is a window onto memory that something else keeps alive: a `Bytes`, a buffer of the
+//! process, or one that a backend lent and gets back when the chunk is dropped, on whatever thread
+//! and even after the backend's driver is gone.
 #![expect(unsafe_code, reason = "points into memory that its owner keeps alive")]
 
 use std::fmt;
@@ -12,6 +12,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
+
+use crate::buffers::Buffer;
 
 /// Owned bytes. Empty means end of stream when it comes from `recv`.
 ///
@@ -25,12 +27,21 @@ enum Memory {
     Lent(Lent),
 }
 
-/// A window onto a lent buffer.
+/// A window onto a buffer that goes back when this is dropped.
 struct Lent {
-    lender: Arc<dyn Lender>,
-    token: u64,
+    lender: By,
     start: NonNull<u8>,
     length: usize,
+}
+
+/// Whose buffer it is.
+enum By {
+    Backend {
+        lender: Arc<dyn Lender>,
+        token: u64,
+    },
+    /// The process's; nothing once it is given back.
+    Process(Option<Buffer>),
 }
 
 /// A backend that lends its buffers out as chunks.
@@ -50,7 +61,14 @@ unsafe impl Sync for Lent {}
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        self.lender.give_back(self.token);
+        match &mut self.lender {
+            By::Backend { lender, token } => lender.give_back(*token),
+            By::Process(buffer) => {
+                if let Some(buffer) = buffer.take() {
+                    buffer.give_back();
+                }
+            }
+        }
     }
 }
 
@@ -73,22 +91,33 @@ impl Chunk {
         start: NonNull<u8>,
         length: usize,
     ) -> Chunk {
-        Chunk { memory: Memory::Lent(Lent { lender, token, start, length }) }
+        let lender = By::Backend { lender, token };
+        Chunk { memory: Memory::Lent(Lent { lender, start, length }) }
+    }
+
+    /// A chunk over `length` bytes at `start` of `buffer`, which is given back when it is dropped.
+    ///
+    /// # Safety
+    /// The bytes must be initialised.
+    pub(crate) unsafe fn own(buffer: Buffer, start: NonNull<u8>, length: usize) -> Chunk {
+        let lender = By::Process(Some(buffer));
+        Chunk { memory: Memory::Lent(Lent { lender, start, length }) }
     }
 
     /// For lenders: the token of a chunk that `lender` lent, which is empty from then on. The
     /// buffer is the lender's again, without [`Lender::give_back`].
     pub fn take_back<L: Lender>(&mut self, lender: &Arc<L>) -> Option<u64> {
-        match &self.memory {
-            Memory::Lent(lent)
-                if std::ptr::addr_eq(Arc::as_ptr(&lent.lender), Arc::as_ptr(lender)) => {}
-            _ => return None,
+        let Memory::Lent(lent) = &self.memory else { return None };
+        let By::Backend { lender: own, token } = &lent.lender else { return None };
+        if !std::ptr::addr_eq(Arc::as_ptr(own), Arc::as_ptr(lender)) {
+            return None;
         }
+        let token = *token;
         let Memory::Lent(lent) = std::mem::take(self).memory else { return None };
         let lent = ManuallyDrop::new(lent);
         // SAFETY: it is never dropped, so this is the only owner.
         drop(unsafe { std::ptr::read(&lent.lender) });
-        Some(lent.token)
+        Some(token)
     }
 
     /// Drops the first `n` bytes from the front.

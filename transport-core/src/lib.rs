@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod backend;
+mod buffers;
 pub mod chunk;
 pub mod closer;
 pub mod credentials;

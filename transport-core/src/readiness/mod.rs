@@ -3,7 +3,6 @@
 //!
 //! [`Readiness<R>`](Readiness) is the transport; [`Reactor`] says when a descriptor is ready.
 
-mod buffers;
 mod connection;
 mod deadline;
 mod listener;
@@ -26,7 +25,6 @@ use crate::address::Address;
 use crate::error::{Cause, Error, Result};
 use crate::options::{AdoptOptions, ConnectOptions, Descriptors, ListenOptions};
 use crate::reactor::{Reactor, SharedFd};
-use crate::readiness::buffers::Buffers;
 use crate::readiness::short_reads::History;
 use crate::socket::{self, Dial, Dialled, ListenerState, Mode};
 use crate::transport::Transport;
@@ -39,14 +37,13 @@ pub struct Readiness<R> {
 /// What all sockets of one transport share.
 pub(crate) struct Context<R> {
     pub(crate) reactor: R,
-    pub(crate) buffers: Arc<Buffers>,
 }
 
 impl<R: Reactor> Readiness<R> {
     /// A transport on `reactor`.
     #[must_use]
     pub fn new(reactor: R) -> Readiness<R> {
-        Readiness { context: Arc::new(Context { reactor, buffers: Arc::default() }) }
+        Readiness { context: Arc::new(Context { reactor }) }
     }
 
     /// The reactor.

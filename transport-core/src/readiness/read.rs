@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{self, Poll, ready};
 use std::time::Instant;
 
+use crate::buffers;
 use crate::chunk::Chunk;
 use crate::closer::Closer;
 use crate::cursor::ReadCursor;
@@ -119,12 +120,8 @@ impl<R: Reactor> PollRead for ReadyReadHalf<R> {
             return Poll::Ready(Ok(*held));
         }
         self.poll_io(cx, |shared, fd| {
-            let mut room = 0;
-            let chunk = shared.context.buffers.fill(|cursor| {
-                room = cursor.remaining();
-                socket::receive(fd, cursor).map(drop)
-            })?;
-            Ok(shared.short_reads.progress(chunk.len(), room, chunk))
+            let chunk = buffers::fill(|cursor| socket::receive(fd, cursor).map(drop))?;
+            Ok(shared.short_reads.progress(chunk.len(), buffers::SIZE, chunk))
         })
     }
 
