@@ -24,7 +24,7 @@ pub use backend_uring::Uring;
 
 pub use transport_core::{
     AbstractName, Address, AddressError, AdoptOptions, AnyConnection, AnyListener, AnyReadHalf,
-    AnyTransport, AnyWriteHalf, Availability, Backend, Cause, Chunk, Cleanup, Closer,
+    AnyTransport, AnyWriteHalf, Availability, Backend, BytePath, Cause, Chunk, Cleanup, Closer,
     ConnectOptions, Connection, Descriptors, Driver, Error, Interest, ListenOptions, Listener,
     PeerAddress, PeerCredentials, PollRead, PollWrite, Prepared, Progress, Reactor, ReadCursor,
     Readiness, Result, Runtime, Settings, SharedFd, SocketPath, Source, Timers, Transport,

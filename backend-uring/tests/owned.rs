@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use backend_uring::Uring;
 use transport_core::{
-    AdoptOptions, Backend, Chunk, Driver, PollRead, PollWrite, Runtime, Settings, Transport, socket,
+    AdoptOptions, AnyTransport, Backend, BytePath, Chunk, Driver, PollRead, PollWrite, Runtime,
+    Settings, Transport, socket,
 };
 
 use ring::is_available;
@@ -70,6 +71,9 @@ fn a_send_is_made_as_it_was_asked_for() {
     }
     for are_direct in [false, true] {
         let (transport, mut driver) = Uring::open(&with_sends(are_direct)).expect("it works here");
+        let cheaper = if are_direct { BytePath::Borrowed } else { BytePath::Owned };
+        assert_eq!(transport.cheaper_path(), cheaper);
+        assert_eq!(AnyTransport::new(transport.clone()).cheaper_path(), cheaper);
         let (mut connection, peer) = connected(&transport);
         let has_arrived = || socket::is_readable(peer.as_fd()).expect("it is open");
         let mut cx = Context::from_waker(Waker::noop());

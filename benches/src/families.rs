@@ -36,7 +36,9 @@ impl Family {
         let name = name.strip_suffix("-again").unwrap_or(name);
         match name {
             "epoll" | "epoll-owned" | "epoll-spin" | "hosted-tokio" => Family::Epoll,
-            "uring" | "uring-borrowed" | "uring-spin" | "nested-uring" => Family::Uring,
+            "uring" | "uring-owned" | "uring-borrowed" | "uring-spin" | "nested-uring" => {
+                Family::Uring
+            }
             "blocking" => Family::Blocking,
             "threads" => Family::ThreadPeer,
             "compio" | "glommio" | "kimojio" | "monoio" | "nexio" | "ringline" | "runite"

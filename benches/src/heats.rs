@@ -13,8 +13,8 @@ const MOST: usize = 17;
 /// everybody, and what they are held against in most cells, so that these have the most slices.
 const IN_EACH: [&str; 9] = [
     "epoll",
-    "epoll-owned",
     "uring",
+    "uring-owned",
     "uring-borrowed",
     "blocking",
     "raw-epoll",

@@ -110,7 +110,7 @@ fn every_server_of_the_program_is_a_sink_too() -> io::Result<()> {
     let mut servers = vec!["epoll", "epoll-owned", "blocking", "hosted-tokio"];
     servers.extend(["raw-epoll", "raw-epoll-tasks", "raw-blocking"]);
     if matches!(Uring::probe(), Availability::Yes(_)) {
-        servers.extend(["uring", "uring-borrowed", "nested-uring"]);
+        servers.extend(["uring", "uring-owned", "uring-borrowed", "nested-uring"]);
         servers.extend(["raw-ring", "raw-ring-owned", "raw-ring-direct", "raw-ring-borrowed"]);
         servers.push("raw-ring-tasks");
     }

@@ -38,7 +38,7 @@ pub use reactor::{Interest, Progress, Reactor, SharedFd, Source};
 pub use readiness::Readiness;
 pub use runtime::Runtime;
 pub use timers::Timers;
-pub use transport::{Connection, Listener, PollRead, PollWrite, Transport};
+pub use transport::{BytePath, Connection, Listener, PollRead, PollWrite, Transport};
 pub use unparker::Unparker;
 
 /// Whether this platform has Unix sockets (rule A8). Each backend's probe says more.

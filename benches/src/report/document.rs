@@ -17,6 +17,7 @@ use crate::results::{CellResult, Figure, ServerResult, control_of};
 const WIDE: &[&str] = &[
     "epoll",
     "uring",
+    "uring-owned",
     "uring-borrowed",
     "blocking",
     "raw-epoll",
@@ -39,6 +40,7 @@ const WIDE: &[&str] = &[
 const NARROW: &[&str] = &[
     "epoll",
     "uring",
+    "uring-owned",
     "uring-borrowed",
     "blocking",
     "raw-epoll",

@@ -13,11 +13,13 @@ use clap::ValueEnum;
 use command::arguments::{BackendName, Service};
 use command::failure::{Failure, Result};
 use command::output;
-use command::serve::{self, BytePath, Task};
+use command::serve::{self, Task};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
-use unix_transport::{Address, Availability, Backend, Blocking, Epoll, ListenOptions, Uring};
+use unix_transport::{
+    Address, Availability, Backend, Blocking, BytePath, Epoll, ListenOptions, Uring,
+};
 
 /// How long those that spin look for work before they sleep: as the documentation of
 /// `Settings::spin` advises.
@@ -26,14 +28,16 @@ const SPIN: Duration = Duration::from_micros(100);
 /// A server. Its help on the command line says what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    /// Our epoll backend, as the command serves with it: by its borrowed path.
+    /// Our epoll backend, as the command serves with it.
     Epoll,
     /// Our epoll backend by its owned path.
     EpollOwned,
     /// Our epoll backend, spinning before it sleeps.
     EpollSpin,
-    /// Our io_uring backend, as the command serves with it: by its owned path.
+    /// Our io_uring backend, as the command serves with it: by the path that is the cheaper one here.
     Uring,
+    /// Our io_uring backend by its owned path.
+    UringOwned,
     /// Our io_uring backend by its borrowed path.
     UringBorrowed,
     /// Our io_uring backend, spinning before it sleeps.
@@ -70,9 +74,11 @@ impl Kind {
                 Availability::Yes(String::new())
             }
             Kind::Epoll | Kind::EpollOwned | Kind::EpollSpin => Epoll::probe(),
-            Kind::Uring | Kind::UringBorrowed | Kind::UringSpin | Kind::NestedUring => {
-                Uring::probe()
-            }
+            Kind::Uring
+            | Kind::UringOwned
+            | Kind::UringBorrowed
+            | Kind::UringSpin
+            | Kind::NestedUring => Uring::probe(),
             Kind::Blocking => Blocking::probe(),
             Kind::RawRingOwned
             | Kind::RawRingDirect
@@ -105,10 +111,11 @@ pub(crate) fn run(kind: Kind, service: Service, parent: u32, path: &Path) -> Res
     let spinning = Task { spin: SPIN, ..task.clone() };
     match kind {
         Kind::Epoll => serve::serve(BackendName::Epoll, &task),
-        Kind::EpollOwned => serve::serve_tasks::<Epoll>(&task, BytePath::Owned),
+        Kind::EpollOwned => serve::serve_tasks::<Epoll>(&task, Some(BytePath::Owned)),
         Kind::EpollSpin => serve::serve(BackendName::Epoll, &spinning),
         Kind::Uring => serve::serve(BackendName::Uring, &task),
-        Kind::UringBorrowed => serve::serve_tasks::<Uring>(&task, BytePath::Borrowed),
+        Kind::UringOwned => serve::serve_tasks::<Uring>(&task, Some(BytePath::Owned)),
+        Kind::UringBorrowed => serve::serve_tasks::<Uring>(&task, Some(BytePath::Borrowed)),
         Kind::UringSpin => serve::serve(BackendName::Uring, &spinning),
         Kind::Blocking => serve::serve(BackendName::Blocking, &task),
         Kind::HostedTokio => other(in_tokio::hosted),

@@ -37,9 +37,9 @@ pub(super) enum Side {
 }
 
 /// Our servers by their defaults: no busy waiting.
-const OURS: &[&str] = &["epoll", "epoll-owned", "uring", "uring-borrowed", "blocking"];
+const OURS: &[&str] = &["epoll", "uring", "uring-owned", "uring-borrowed", "blocking"];
 
-const URING_PATHS: Side = Best(&["uring", "uring-borrowed"]);
+const URING_PATHS: Side = Best(&["uring-owned", "uring-borrowed"]);
 
 /// The loops of the owned path's technique; which one the path follows is up to the machine.
 const OWNED_LOOPS: Side = Best(&["raw-ring-owned", "raw-ring-direct"]);
@@ -80,7 +80,10 @@ pub(crate) const TARGETS: &[Target] = &[
         cells: SMALL,
         claim: efficiency(
             0.97,
-            &[(Only("uring"), OWNED_LOOPS), (Only("uring-borrowed"), Only("raw-ring-borrowed"))],
+            &[
+                (Only("uring-owned"), OWNED_LOOPS),
+                (Only("uring-borrowed"), Only("raw-ring-borrowed")),
+            ],
         ),
     },
     Target {
@@ -175,7 +178,7 @@ pub(crate) const TARGETS: &[Target] = &[
 pub(super) fn bare_loops(server: &str) -> &'static [&'static str] {
     match server {
         "epoll" | "epoll-owned" | "hosted-tokio" => &["raw-epoll"],
-        "uring" | "uring-borrowed" => {
+        "uring" | "uring-owned" | "uring-borrowed" => {
             &["raw-ring", "raw-ring-borrowed", "raw-ring-owned", "raw-ring-direct"]
         }
         "blocking" => &["raw-blocking"],

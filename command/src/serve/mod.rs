@@ -15,7 +15,7 @@ mod threads;
 use std::fmt;
 use std::time::Duration;
 
-use unix_transport::{Address, Epoll, ListenOptions, Settings, Uring};
+use unix_transport::{Address, BytePath, Epoll, ListenOptions, Settings, Uring};
 
 use crate::arguments::{self, BackendName, ServeOptions, Service};
 use crate::failure::{Failure, Result, warn};
@@ -26,15 +26,6 @@ use stop::Signals;
 
 /// How long a server that stops lets its connections go on.
 pub const GRACE: Duration = Duration::from_secs(2);
-
-/// By which of its two byte paths a connection is served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BytePath {
-    /// `read` and `write`, with one buffer for all connections of a thread.
-    Borrowed,
-    /// `recv` and `send`, with the backend's buffers.
-    Owned,
-}
 
 /// What a server is asked to do, parsed.
 #[derive(Clone, Debug)]
@@ -88,8 +79,7 @@ pub fn run(options: &ServeOptions) -> Result<()> {
     serve(options.listening.backend, &task)
 }
 
-/// Serves `task` with `backend`, by the byte path that suits it: owned on io_uring, where it is
-/// received by completion, and borrowed on epoll.
+/// Serves `task` with `backend`, by the cheaper one of its byte paths.
 ///
 /// # Errors
 /// As [`run`].
@@ -97,16 +87,16 @@ pub fn serve(backend: BackendName, task: &Task) -> Result<()> {
     match backend {
         BackendName::Auto => serve(selected(&task.address)?, task),
         BackendName::Blocking => serve_with(task, |signals| threads::serve(task, signals)),
-        BackendName::Epoll => serve_tasks::<Epoll>(task, BytePath::Borrowed),
-        BackendName::Uring => serve_tasks::<Uring>(task, BytePath::Owned),
+        BackendName::Epoll => serve_tasks::<Epoll>(task, None),
+        BackendName::Uring => serve_tasks::<Uring>(task, None),
     }
 }
 
-/// Serves `task` with tasks over the traits.
+/// Serves `task` with tasks over the traits, by this byte path, or by the cheaper one.
 ///
 /// # Errors
 /// As [`run`].
-pub fn serve_tasks<B: unix_transport::Backend>(task: &Task, path: BytePath) -> Result<()> {
+pub fn serve_tasks<B: unix_transport::Backend>(task: &Task, path: Option<BytePath>) -> Result<()> {
     serve_with(task, |signals| tasks::serve::<B>(task, path, signals))
 }
 

@@ -8,13 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use unix_transport::{
-    AdoptOptions, Backend, Connection, Listener, Runtime, Settings, Transport, is_closed,
+    AdoptOptions, Backend, BytePath, Connection, Listener, Runtime, Settings, Transport, is_closed,
     is_transient,
 };
 
 use super::ledger::{Entry, Ledger, Totals};
 use super::stop::{Signals, Stopping};
-use super::{BytePath, Task, echo, sink};
+use super::{Task, echo, sink};
 use crate::arguments::Service;
 use crate::failure::{Failure, Result, warn};
 use crate::output::counted;
@@ -23,13 +23,18 @@ use crate::output::counted;
 type ListenerOf<B> = <<B as Backend>::Transport as Transport>::Listener;
 
 /// Serves until one of the `signals`, and answers the totals.
-pub(super) fn serve<B: Backend>(task: &Task, path: BytePath, signals: Signals) -> Result<Totals> {
+pub(super) fn serve<B: Backend>(
+    task: &Task,
+    path: Option<BytePath>,
+    signals: Signals,
+) -> Result<Totals> {
     // The time for what is still being sent is over when the runtime is dropped.
     let mut settings = Settings::default();
     settings.linger = Duration::ZERO;
     settings.spin = task.spin;
     let open = || Runtime::<B>::new(&settings).map_err(|error| task.unable(error));
     let first = open()?;
+    let path = path.unwrap_or_else(|| first.transport().cheaper_path());
     let listening = task.listening.clone().wake_one(task.threads > 1);
     let listener = first.transport().listen(&task.address, &listening)?;
     let mut workers = Vec::new();

@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::erased::{AnyConnection, AnyListener, DynListener};
 use crate::error::{Cause, Error, Result};
 use crate::options::{AdoptOptions, ConnectOptions, ListenOptions};
-use crate::transport::Transport;
+use crate::transport::{BytePath, Transport};
 
 /// [`Transport`] as a trait object. Every transport implements it; nobody else need.
 ///
@@ -31,6 +31,9 @@ pub trait DynTransport: Send + Sync {
 
     /// [`Transport::adopt_connection`].
     fn adopt_connection_any(&self, fd: OwnedFd, options: &AdoptOptions) -> Result<AnyConnection>;
+
+    /// [`Transport::cheaper_path`].
+    fn cheaper_path_any(&self) -> BytePath;
 
     /// [`Transport::pair`].
     fn pair_any(&self, options: &AdoptOptions) -> Result<(AnyConnection, AnyConnection)>;
@@ -60,6 +63,10 @@ impl<T: Transport> DynTransport for T {
 
     fn adopt_connection_any(&self, fd: OwnedFd, options: &AdoptOptions) -> Result<AnyConnection> {
         self.adopt_connection(fd, options).map(AnyConnection::new)
+    }
+
+    fn cheaper_path_any(&self) -> BytePath {
+        self.cheaper_path()
     }
 
     fn pair_any(&self, options: &AdoptOptions) -> Result<(AnyConnection, AnyConnection)> {
@@ -107,6 +114,10 @@ impl Transport for AnyTransport {
 
     fn adopt_connection(&self, fd: OwnedFd, options: &AdoptOptions) -> Result<AnyConnection> {
         self.inner.adopt_connection_any(fd, options)
+    }
+
+    fn cheaper_path(&self) -> BytePath {
+        self.inner.cheaper_path_any()
     }
 
     fn pair(&self, options: &AdoptOptions) -> Result<(AnyConnection, AnyConnection)> {
