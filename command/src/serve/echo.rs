@@ -12,12 +12,13 @@ use super::ledger::Entry;
 use super::scratch;
 use crate::buffer::Buffer;
 
-/// Echoes by `recv` and `send`: what was received is sent from the buffer that it lies in.
+/// Echoes by `recv` and `send`: what was received is sent from the buffer that it lies in. Whoever drops
+/// the connection then closes it, so that no call is needed to end its stream.
 pub(super) async fn owned(connection: &mut impl Connection, entry: &mut Entry) -> io::Result<()> {
     loop {
         let chunk = connection.recv().await?;
         if chunk.is_empty() {
-            return connection.close_write().await;
+            return connection.flush().await;
         }
         entry.received(chunk.len());
         connection.send_all(chunk).await?;
@@ -30,8 +31,7 @@ pub(super) async fn borrowed(
     entry: &mut Entry,
 ) -> io::Result<()> {
     let mut unwritten = None;
-    poll_fn(|cx| poll_borrowed(connection, &mut unwritten, entry, cx)).await?;
-    connection.close_write().await
+    poll_fn(|cx| poll_borrowed(connection, &mut unwritten, entry, cx)).await
 }
 
 /// What was read and is not written yet: because the peer makes no room, or because it is the others'

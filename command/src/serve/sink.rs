@@ -47,6 +47,5 @@ fn poll_read(
 }
 
 async fn answer(connection: &mut impl Connection, entry: &Entry) -> io::Result<()> {
-    connection.write_all(&entry.bytes().to_le_bytes()).await?;
-    connection.close_write().await
+    connection.write_all(&entry.bytes().to_le_bytes()).await
 }
