@@ -34,7 +34,7 @@ pub(crate) struct Judgement {
 /// What a figure could be at most, as far as was measured beside it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Limits {
-    /// What the best bare loop of the same mechanism reached, compared to the same; nothing if it is
+    /// What the best bare loop of the same technique reached, compared to the same; nothing if it is
     /// what it was compared to.
     pub(crate) bare_loop: Option<BareLoop>,
     /// The same at the price of tasks: what they cost another loop of the mechanism.
