@@ -1,8 +1,8 @@
 //! Receive buffers for owned reads by readiness: taken when data is there, and given back when the
 //! chunk is dropped, so an idle connection holds none and a busy one allocates nothing.
 //!
-//! They are the process's. Each thread keeps the one that it used last, which is in its cache; a
-//! thread that drops one chunk before it receives the next takes no lock.
+//! They are the process's. Each thread keeps the one that it used last, which is in its cache, until
+//! it ends; a thread that drops one chunk before it receives the next takes no lock (ADR 0025).
 #![expect(unsafe_code, reason = "hands buffers out as chunks")]
 
 use std::cell::Cell;
