@@ -21,7 +21,7 @@ pub(crate) struct Options {
     seconds: u32,
     /// Which servers take part beside tokio and its control
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_values = [
-        "epoll", "uring-owned", "uring-borrowed", "blocking", "raw-epoll",
+        "epoll", "uring", "uring-owned", "uring-borrowed", "blocking", "raw-epoll",
     ])]
     servers: Vec<String>,
 }
