@@ -85,9 +85,8 @@ impl Doubts {
 
     /// When the timeout is over: asks the kernel about [`AT_A_TIME`] of those that were noted and are
     /// still open; sources that can be read all the same go into `events`, slots whose streams have
-    /// ended into `ended`. A
-    /// round ends when all of the one before were asked about. Answers whether the caller must start
-    /// another timeout, for the others.
+    /// ended into `ended`. A round ends when all of the one before were asked about. Answers whether
+    /// the caller must start another timeout, for the others.
     pub(crate) fn settle(
         &self,
         settling: &mut Settling,

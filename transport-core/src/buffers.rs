@@ -55,7 +55,8 @@ pub(crate) fn fill(
         return received.map(|()| Chunk::new());
     }
     let start = buffer.0.cast();
-    // SAFETY: `length` bytes were filled, and nobody writes there while the chunk has the buffer.
+    // SAFETY: `length` bytes were filled from its start on, and nobody writes there while the chunk has
+    // the buffer.
     Ok(unsafe { Chunk::own(buffer, start, length) })
 }
 

@@ -98,7 +98,7 @@ impl Chunk {
     /// A chunk over `length` bytes at `start` of `buffer`, which is given back when it is dropped.
     ///
     /// # Safety
-    /// The bytes must be initialised.
+    /// The bytes must lie in `buffer` and be initialised.
     pub(crate) unsafe fn own(buffer: Buffer, start: NonNull<u8>, length: usize) -> Chunk {
         let lender = By::Process(Some(buffer));
         Chunk { memory: Memory::Lent(Lent { lender, start, length }) }
