@@ -1,13 +1,16 @@
 //! When a runtime runs its tasks, and that it forgets none. The executor is the same on every
 //! backend.
 
-use std::future::{poll_fn, ready};
+use std::future::{pending, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Poll;
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
+use unix_transport::runtime::Handle;
 use unix_transport::{Epoll, Runtime, Settings};
 
 /// How long anything may take before its test fails.
@@ -85,4 +88,129 @@ fn tasks_that_another_thread_starts_all_run() {
     let limit = runtime.timeout(LIMIT, all);
     runtime.block_on(limit).expect("each of them runs");
     spawner.join().expect("it only spawns");
+}
+
+/// A future that never is ready, and counts when it is dropped.
+struct Dropped(Arc<AtomicUsize>);
+
+impl Future for Dropped {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_task_whose_handle_is_dropped_is_cancelled() {
+    let mut runtime = runtime();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let count = || dropped.load(Ordering::Relaxed);
+    // One that has had a turn, and one that has not.
+    let begun = runtime.spawn(Dropped(Arc::clone(&dropped)));
+    let turn = runtime.spawn(ready(()));
+    runtime.block_on(turn);
+    let new = runtime.spawn(Dropped(Arc::clone(&dropped)));
+    assert!(!begun.is_finished() && !new.is_finished());
+    drop((begun, new));
+    assert_eq!(count(), 0, "only the runtime's thread drops it");
+    let turn = runtime.spawn(ready(()));
+    runtime.block_on(turn);
+    assert_eq!(count(), 2);
+    runtime.spawn(Dropped(Arc::clone(&dropped))).detach();
+    let turn = runtime.spawn(ready(()));
+    runtime.block_on(turn);
+    assert_eq!(count(), 2, "who is detached goes on");
+    drop(runtime);
+    assert_eq!(count(), 3, "as long as the runtime");
+}
+
+#[test]
+fn cancelling_waits_until_the_future_is_dropped() {
+    let mut runtime = runtime();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let handle = runtime.handle();
+    let limit = runtime.handle().timeout(LIMIT, async {
+        let waits = handle.spawn(Dropped(Arc::clone(&dropped)));
+        assert_eq!(waits.cancel().await, None);
+        assert_eq!(dropped.load(Ordering::Relaxed), 1);
+        let done = handle.spawn(ready(7));
+        handle.spawn(ready(())).await;
+        assert!(done.is_finished());
+        assert_eq!(done.cancel().await, Some(7), "it was too late");
+    });
+    runtime.block_on(limit).expect("nothing else is waited for");
+}
+
+#[test]
+fn a_panic_in_a_task_is_the_runtimes_and_of_whoever_awaits_it() {
+    let mut runtime = runtime();
+    let panics = runtime.spawn(async { panic!("on purpose") });
+    let other = runtime.spawn(ready(7));
+    let run = catch_unwind(AssertUnwindSafe(|| runtime.block_on(pending::<()>())));
+    assert_eq!(run.expect_err("it goes through").downcast_ref(), Some(&"on purpose"));
+    assert!(panics.is_finished());
+    assert_eq!(runtime.block_on(other), 7, "the others go on");
+    assert!(catch_unwind(AssertUnwindSafe(|| runtime.block_on(panics))).is_err());
+}
+
+#[test]
+fn nothing_runs_on_a_runtime_that_is_gone() {
+    struct Starts(Handle);
+    impl Drop for Starts {
+        fn drop(&mut self) {
+            // It is not gone yet, and yet nothing will run.
+            self.0.spawn(async { unreachable!("nothing runs") }).detach();
+        }
+    }
+    let mut first = runtime();
+    let handle = first.handle();
+    let starts = Starts(first.handle());
+    let task = first.spawn(async move {
+        let _starts = starts;
+        pending::<()>().await;
+    });
+    let turn = first.spawn(ready(()));
+    first.block_on(turn);
+    drop(first);
+    assert!(task.is_finished());
+    assert!(handle.try_spawn(ready(())).is_none());
+    let mut second = runtime();
+    assert!(catch_unwind(AssertUnwindSafe(|| second.block_on(task))).is_err());
+}
+
+/// The other thread is as often too early, when the task is about to wait, as too late.
+#[test]
+fn no_wake_of_another_thread_is_lost() {
+    const ROUNDS: usize = 100_000;
+    let mut runtime = runtime();
+    let told = Arc::new((AtomicUsize::new(0), AtomicWaker::new()));
+    let heard = Arc::new(AtomicUsize::new(0));
+    let (telling, hearing) = (Arc::clone(&told), Arc::clone(&heard));
+    let teller = std::thread::spawn(move || {
+        let end = Instant::now() + LIMIT;
+        for round in 1..=ROUNDS {
+            telling.0.store(round, Ordering::Release);
+            telling.1.wake();
+            while hearing.load(Ordering::Acquire) < round {
+                assert!(Instant::now() < end, "round {round} was not heard of");
+                std::thread::yield_now();
+            }
+        }
+    });
+    let task = runtime.spawn(poll_fn(move |cx| {
+        told.1.register(cx.waker());
+        let round = told.0.load(Ordering::Acquire);
+        heard.store(round, Ordering::Release);
+        if round == ROUNDS { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    let limit = runtime.timeout(2 * LIMIT, task);
+    runtime.block_on(limit).expect("it hears of the last round");
+    teller.join().expect("every round was heard of");
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
-use transport_core::reactor::{Event, Token};
+use transport_core::reactor::{Event, Home, Token};
 use transport_core::{
     Cause, Driver, Error, Interest, Prepared, Result, SharedFd, Timers, Unparker,
 };
@@ -59,7 +59,8 @@ impl ParkDriver {
         self.shared.parker.wake_up();
         self.asked.clear();
         answer?;
-        let noted = self.shared.registry.note(self.events.drain(..), &mut self.woken);
+        let noted = self.shared.registry.note(self.events.iter().copied(), &mut self.woken);
+        self.events.clear();
         self.woken.drain(..).for_each(Waker::wake);
         Ok(noted + self.shared.timers.fire())
     }
@@ -135,6 +136,10 @@ impl Driver for ParkDriver {
 
     fn timers(&self) -> &Timers {
         &self.shared.timers
+    }
+
+    fn home(&self) -> Option<&Home> {
+        Some(self.shared.registry.home())
     }
 }
 

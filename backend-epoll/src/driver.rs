@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::epoll::{EpollEvent, EpollTimeout};
-use transport_core::reactor::{Event, Token};
+use transport_core::reactor::{Event, Home, Token};
 use transport_core::{Cause, Driver, Error, Prepared, Result, Settings, Timers, Unparker};
 
 use crate::reactor::{EpollReactor, Shared, UNPARK};
@@ -84,6 +84,10 @@ impl Driver for EpollDriver {
 
     fn timers(&self) -> &Timers {
         &self.shared.timers
+    }
+
+    fn home(&self) -> Option<&Home> {
+        Some(self.shared.registry.home())
     }
 }
 

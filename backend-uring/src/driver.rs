@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use io_uring::cqueue;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use transport_core::reactor::{Event, Token};
+use transport_core::reactor::{Event, Home, Token};
 use transport_core::{Driver, Error, Prepared, Result, Settings, Timers, Unparker};
 
 use crate::doubt::Settling;
@@ -138,8 +138,12 @@ impl UringDriver {
     fn wake(&mut self) -> usize {
         let noted = match self.events.is_empty() {
             true => 0,
-            false => self.ring.registry.note(self.events.drain(..), &mut self.reaped.woken),
+            false => {
+                let events = self.events.iter().copied();
+                self.ring.registry.note(events, &mut self.reaped.woken)
+            }
         };
+        self.events.clear();
         self.reaped.woken.drain(..).for_each(Waker::wake);
         noted
     }
@@ -267,6 +271,10 @@ impl Driver for UringDriver {
 
     fn timers(&self) -> &Timers {
         &self.ring.timers
+    }
+
+    fn home(&self) -> Option<&Home> {
+        Some(self.ring.registry.home())
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::options::Settings;
+use crate::reactor::Home;
 use crate::timers::Timers;
 use crate::transport::Transport;
 use crate::unparker::Unparker;
@@ -115,6 +116,12 @@ pub trait Driver: Send {
 
     /// The timers that this driver fires.
     fn timers(&self) -> &Timers;
+
+    /// Where whoever turns this driver and runs its tasks should [be](Home::run): waiting costs
+    /// less there. `None`, as provided, where it would not.
+    fn home(&self) -> Option<&Home> {
+        None
+    }
 }
 
 impl<D: Driver + ?Sized> Driver for Box<D> {
@@ -140,5 +147,9 @@ impl<D: Driver + ?Sized> Driver for Box<D> {
 
     fn timers(&self) -> &Timers {
         (**self).timers()
+    }
+
+    fn home(&self) -> Option<&Home> {
+        (**self).home()
     }
 }

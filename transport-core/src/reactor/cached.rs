@@ -7,11 +7,11 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
-use atomic_waker::AtomicWaker;
 use bitflags::bitflags;
 
 use crate::error::driver_gone;
-use crate::reactor::{Interest, Progress, Streak};
+use crate::reactor::waiters::Waiters;
+use crate::reactor::{Home, Interest, Progress, Streak};
 
 /// A short read does not mean that nothing follows: the peer has hung up or shut down, or it once
 /// sent an out-of-band byte, at which reads stop.
@@ -56,10 +56,11 @@ impl Event {
 ///
 /// It begins as ready for everything: the first attempt finds out, and saves waiting for an event
 /// where data is already there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CachedReadiness {
     reading: Direction,
     writing: Direction,
+    waiters: Waiters,
     /// How many events of reading there were when a write last found no room. A peer that has sent
     /// since may have read, too, and the kernel tells of room only when most of it is free.
     /// Written by whoever writes.
@@ -68,9 +69,8 @@ pub struct CachedReadiness {
     flags: AtomicU8,
 }
 
-/// What is known of one direction, and who waits for it.
-///
-/// Each field but the waker has one writer, so a busy connection needs no read-modify-write here.
+/// What is known of one direction. Each number has one writer, so a busy connection needs no
+/// read-modify-write here.
 #[derive(Debug)]
 struct Direction {
     /// How many events there were. Written by the driver.
@@ -82,7 +82,6 @@ struct Direction {
     /// The kernel was asked to tell, and has not told yet: for reactors that must ask. Set by
     /// whoever waits, and taken back by the driver.
     asked: AtomicBool,
-    waker: AtomicWaker,
 }
 
 impl Default for Direction {
@@ -92,14 +91,13 @@ impl Default for Direction {
             spent: AtomicU32::new(0),
             streak: Streak::default(),
             asked: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
         }
     }
 }
 
 impl Direction {
     /// Notes an event; by the driver.
-    fn note(&self, is_spent: bool, woken: &mut Vec<Waker>) {
+    fn note(&self, is_spent: bool) {
         if is_spent {
             // Before the event, so that whoever sees it asks again.
             self.asked.store(false, Ordering::Relaxed);
@@ -109,14 +107,6 @@ impl Direction {
         // look spent.
         let skips = next == self.spent.load(Ordering::Relaxed);
         self.events.store(next.wrapping_add(u32::from(skips)), Ordering::Release);
-        self.wake_into(woken);
-    }
-
-    /// Leaves it to the caller to wake whoever waits.
-    fn wake_into(&self, woken: &mut Vec<Waker>) {
-        if let Some(waker) = self.waker.take() {
-            woken.push(waker);
-        }
     }
 
     fn is_ready(&self, seen: u32) -> bool {
@@ -125,8 +115,18 @@ impl Direction {
 }
 
 impl CachedReadiness {
-    /// For drivers, by one thread at a time ([`Registry::note`](super::Registry::note) sees to
-    /// that): notes an event, and puts those whom it concerns into `woken`.
+    pub(super) fn new(home: &Home) -> CachedReadiness {
+        CachedReadiness {
+            reading: Direction::default(),
+            writing: Direction::default(),
+            waiters: Waiters::new(home),
+            no_room_at: AtomicU32::new(0),
+            flags: AtomicU8::new(0),
+        }
+    }
+
+    /// For drivers, by one thread at a time, at home ([`Registry::note`](super::Registry::note) sees
+    /// to that): notes an event, and puts whom it concerns at home into `woken`.
     #[inline]
     pub(super) fn note(&self, event: Event, woken: &mut Vec<Waker>) {
         if event.intersects(Event::UNSURE) {
@@ -134,20 +134,46 @@ impl CachedReadiness {
             self.flags.fetch_or(UNSURE, Ordering::Relaxed);
         }
         if event.intersects(Event::OF_READS) {
-            self.reading.note(event.contains(Event::READ_SPENT), woken);
+            self.reading.note(event.contains(Event::READ_SPENT));
         }
         if event.intersects(Event::OF_WRITES) {
-            self.writing.note(event.contains(Event::WRITE_SPENT), woken);
-        } else if event.contains(Event::READ) && self.is_awaited(Interest::Write) {
-            self.writing.wake_into(woken);
+            self.writing.note(event.contains(Event::WRITE_SPENT));
+        }
+        self.wake(event, woken, Waiters::take_at_home);
+    }
+
+    /// The same for whom it concerns elsewhere.
+    pub(super) fn wake_elsewhere(&self, event: Event, woken: &mut Vec<Waker>) {
+        self.wake(event, woken, Waiters::take_elsewhere);
+    }
+
+    #[inline]
+    fn wake(
+        &self,
+        event: Event,
+        woken: &mut Vec<Waker>,
+        take: impl Fn(&Waiters, Interest) -> Option<Waker>,
+    ) {
+        if event.intersects(Event::OF_READS)
+            && let Some(waker) = take(&self.waiters, Interest::Read)
+        {
+            woken.push(waker);
+        }
+        let has_room = event.intersects(Event::OF_WRITES);
+        if (has_room || event.contains(Event::READ) && self.is_awaited(Interest::Write))
+            && let Some(waker) = take(&self.waiters, Interest::Write)
+        {
+            woken.push(waker);
         }
     }
 
-    /// For drivers that end: whoever waits, or tries later, gets an error.
+    /// For drivers that end, at home: whoever waits, or tries later, gets an error.
     pub(super) fn end(&self) {
         self.flags.fetch_or(ENDED, Ordering::Release);
-        self.reading.waker.wake();
-        self.writing.waker.wake();
+        let takes = [Waiters::take_at_home, Waiters::take_elsewhere];
+        for interest in [Interest::Read, Interest::Write] {
+            takes.iter().filter_map(|take| take(&self.waiters, interest)).for_each(Waker::wake);
+        }
     }
 
     /// Notes that the kernel is asked about `interest`; `false` if it was asked already, and has
@@ -190,7 +216,7 @@ impl CachedReadiness {
             let (mut seen, mut flags) = self.look(direction);
             if !direction.is_ready(seen) && flags & ENDED == 0 && !self.is_worth_a_try(interest) {
                 arm();
-                direction.waker.register(cx.waker());
+                self.waiters.wait(interest, cx.waker());
                 // An event after the first look found no waker to wake.
                 (seen, flags) = self.look(direction);
                 if !direction.is_ready(seen) && flags & ENDED == 0 {
@@ -252,7 +278,7 @@ mod tests {
     /// The kernel tells of room only when most of it is free, and a peer that sends may have read.
     #[test]
     fn a_writer_without_room_tries_again_when_its_peer_has_sent() {
-        let readiness = CachedReadiness::default();
+        let readiness = CachedReadiness::new(&Home::new());
         let mut cx = Context::from_waker(Waker::noop());
         let mut attempts = 0;
         let mut write = |answer: io::Result<Progress<()>>| {
@@ -270,6 +296,7 @@ mod tests {
         assert_eq!(write(full()), (false, 0), "nothing has happened");
         let mut woken = Vec::new();
         readiness.note(Event::READ, &mut woken);
+        readiness.wake_elsewhere(Event::READ, &mut woken);
         assert_eq!(woken.len(), 1, "who waits for room is woken");
         assert_eq!(write(full()), (false, 1), "once");
         assert_eq!(write(full()), (false, 0));
@@ -282,7 +309,7 @@ mod tests {
         let direction = Direction::default();
         direction.spent.store(u32::MAX, Ordering::Relaxed);
         direction.events.store(u32::MAX - 1, Ordering::Relaxed);
-        direction.note(false, &mut Vec::new());
+        direction.note(false);
         assert!(direction.is_ready(direction.events.load(Ordering::Relaxed)));
     }
 }

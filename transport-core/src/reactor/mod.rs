@@ -5,11 +5,14 @@
 //! and so can a foreign runtime's reactor.
 
 mod cached;
+mod home;
 mod registry;
 mod shared_fd;
 mod streak;
+mod waiters;
 
 pub use cached::{CachedReadiness, Event};
+pub use home::Home;
 pub use registry::{Registry, Token};
 pub use shared_fd::{SharedFd, WeakFd};
 pub use streak::Streak;

@@ -7,6 +7,7 @@ use slab::Slab;
 
 use crate::closer::Closer;
 use crate::error::driver_gone;
+use crate::reactor::Home;
 use crate::reactor::cached::{CachedReadiness, Event};
 
 /// Names a source to the kernel: its place, and the generation of that place, so that a late event
@@ -50,6 +51,7 @@ impl Token {
 #[derive(Debug)]
 pub struct Registry<T> {
     inner: Mutex<Inner<T>>,
+    home: Home,
 }
 
 #[derive(Debug)]
@@ -71,7 +73,7 @@ impl<T> Default for Registry<T> {
     fn default() -> Registry<T> {
         let inner =
             Inner { slots: Slab::new(), generation: 0, listeners: Vec::new(), ended: false };
-        Registry { inner: Mutex::new(inner) }
+        Registry { inner: Mutex::new(inner), home: Home::new() }
     }
 }
 
@@ -88,7 +90,7 @@ impl<T> Registry<T> {
         // A place is used again at most once in 2^28 generations, so late events miss it.
         inner.generation = (inner.generation + 1) & 0x0fff_ffff;
         let generation = inner.generation;
-        let readiness = Arc::<CachedReadiness>::default();
+        let readiness = Arc::new(CachedReadiness::new(&self.home));
         let slot = Slot { readiness: Arc::clone(&readiness), generation, data };
         let place = inner.slots.insert(slot);
         Ok((Token::new(place, generation), readiness))
@@ -106,24 +108,35 @@ impl<T> Registry<T> {
         }
     }
 
+    /// Where whoever waits costs least.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// For drivers: notes events, each with the token that it came with, and puts those to wake
     /// into `woken`. Answers how many concerned a source that is still there.
     pub fn note(
         &self,
-        events: impl IntoIterator<Item = (Token, Event)>,
+        events: impl IntoIterator<Item = (Token, Event), IntoIter: Clone>,
         woken: &mut Vec<Waker>,
     ) -> usize {
         let inner = self.lock();
-        let mut noted = 0;
-        for (token, event) in events {
-            if let Some(slot) = inner.slots.get(token.place())
-                && slot.generation == token.generation()
-            {
-                slot.readiness.note(event, woken);
+        let events = events.into_iter().filter_map(|(token, event)| {
+            let slot = inner.slots.get(token.place())?;
+            (slot.generation == token.generation()).then_some((&slot.readiness, event))
+        });
+        self.home.run(|| {
+            let mut noted = 0;
+            for (readiness, event) in events.clone() {
+                readiness.note(event, woken);
                 noted += 1;
             }
-        }
-        noted
+            if self.home.is_awaited_elsewhere() {
+                events.for_each(|(readiness, event)| readiness.wake_elsewhere(event, woken));
+            }
+            noted
+        })
     }
 
     /// Calls `with` for each source.
@@ -154,11 +167,114 @@ impl<T> Registry<T> {
             inner.slots.iter().map(|(_, slot)| Arc::clone(&slot.readiness)).collect();
         drop(inner);
         listeners.iter().for_each(Closer::close);
-        sources.iter().for_each(|source| source.end());
+        self.home.run(|| sources.iter().for_each(|source| source.end()));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<T>> {
         // Wakers run outside the lock, so nothing panics inside.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake};
+    use std::thread;
+
+    use super::*;
+    use crate::reactor::{Interest, Progress};
+
+    #[derive(Default)]
+    struct Counted(AtomicUsize);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn poll(readiness: &CachedReadiness, waker: &Arc<Counted>) -> bool {
+        let waker = Waker::from(Arc::clone(waker));
+        let attempt = || Ok(Progress::Drained(()));
+        let cx = &mut Context::from_waker(&waker);
+        let polled = readiness.poll_io(cx, Interest::Read, attempt, || {});
+        matches!(polled, Poll::Ready(Ok(())))
+    }
+
+    fn tell(registry: &Registry<()>, token: Token) {
+        let mut woken = Vec::new();
+        assert_eq!(registry.note([(token, Event::READ)], &mut woken), 1);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    #[test]
+    fn who_waits_is_woken_at_home_and_elsewhere() {
+        let registry = Registry::default();
+        let (token, readiness) = registry.insert(()).unwrap();
+        let waiters: [Arc<Counted>; 2] = Default::default();
+        let count = || waiters.each_ref().map(|waiter| waiter.0.load(Ordering::Relaxed));
+        assert!(poll(&readiness, &waiters[0]), "the first attempt waits for nothing");
+        // By a driver of the same thread, and by one of another.
+        registry.home().run(|| assert!(!poll(&readiness, &waiters[0])));
+        tell(&registry, token);
+        assert_eq!(count(), [1, 0]);
+        registry.home().run(|| {
+            assert!(poll(&readiness, &waiters[0]));
+            assert!(!poll(&readiness, &waiters[0]));
+            thread::scope(|scope| {
+                let elsewhere = scope.spawn(|| poll(&readiness, &waiters[1]));
+                assert!(!elsewhere.join().unwrap());
+            });
+            tell(&registry, token);
+        });
+        assert_eq!(count(), [2, 1]);
+        registry.home().run(|| {
+            assert!(poll(&readiness, &waiters[0]));
+            assert!(!poll(&readiness, &waiters[0]));
+        });
+        registry.end();
+        assert_eq!(count(), [3, 1]);
+    }
+
+    /// Who waits elsewhere for the first time, while there is an event, either sees it or is woken.
+    #[test]
+    fn the_first_wait_elsewhere_is_not_overlooked() {
+        const ROUNDS: usize = if cfg!(miri) { 20 } else { 20_000 };
+        let rounds: Vec<_> = (0..ROUNDS)
+            .map(|_| {
+                let registry = Registry::default();
+                let (token, readiness) = registry.insert(()).unwrap();
+                assert!(poll(&readiness, &Arc::default()));
+                (registry, token, readiness, Arc::<Counted>::default())
+            })
+            .collect();
+        // Both threads begin a round together.
+        let begun = [const { AtomicUsize::new(0) }; 2];
+        let begin = |mine: usize, round: usize| {
+            begun[mine].store(round + 1, Ordering::SeqCst);
+            let is_alone = || begun[1 - mine].load(Ordering::SeqCst) <= round;
+            while (0..1000).all(|_| is_alone()) {
+                thread::yield_now();
+            }
+        };
+        let saw = thread::scope(|scope| {
+            let driver = scope.spawn(|| {
+                for (round, (registry, token, ..)) in rounds.iter().enumerate() {
+                    begin(0, round);
+                    tell(registry, *token);
+                }
+            });
+            let saw = rounds.iter().enumerate().map(|(round, (.., readiness, waiter))| {
+                begin(1, round);
+                poll(readiness, waiter)
+            });
+            let saw = saw.collect::<Vec<_>>();
+            driver.join().unwrap();
+            saw
+        });
+        for (saw, (.., waiter)) in saw.into_iter().zip(&rounds) {
+            assert!(saw || waiter.0.load(Ordering::Relaxed) == 1);
+        }
     }
 }

@@ -1,59 +1,70 @@
-//! The run queue: tasks of `async-task`, in the order in which they were woken.
+//! The tasks, and the run queue: they run in the order in which they were woken.
 //!
-//! The tasks may be woken from any thread; they run on the thread that calls [`Executor::run`].
-//! What is woken on that thread, which is nearly everything, needs no lock.
+//! Tasks may be woken from any thread; they run on the thread that [entered](Executor::enter). What
+//! is woken there, which is nearly everything, takes no lock and no atomic read-modify-write.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Wake, Waker};
 
-use async_task::Builder;
 use slab::Slab;
 
-use crate::runtime::task::Task;
+use crate::runtime::task::{Task, Tracked};
 use crate::unparker::Unparker;
 
 /// The tasks of one runtime. Dropping it drops them all.
 pub(super) struct Executor {
     shared: Arc<Shared>,
+    tasks: Slab<Started>,
     /// What runs now; kept for its memory.
-    batch: VecDeque<Runnable>,
+    batch: VecDeque<Ready>,
 }
 
-/// A woken task.
-type Runnable = async_task::Runnable<Home>;
+/// A task's future, which tells the task's handle what it returns.
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Where a task is queued when it is woken. (Not in its schedule function: `async-task` counts
-/// references around one that holds something.)
-#[derive(Debug)]
-pub(super) struct Home(Arc<Shared>);
+/// A task that has its place.
+struct Started {
+    work: Work,
+    wakeup: Arc<Wakeup>,
+    /// Of `wakeup`.
+    waker: Waker,
+}
 
+/// What is to run.
+enum Ready {
+    New(Work, Arc<Wakeup>),
+    /// Whoever has this place: if the task that was woken is done, one that does not expect it.
+    Woken(usize),
+}
+
+/// What other threads may reach.
 pub(super) struct Shared {
-    queue: Mutex<Queue>,
-    /// Whether anything is in the queue; written under its lock.
+    posted: Mutex<Posted>,
+    /// Whether anything is posted; written under its lock.
     is_any: AtomicBool,
-    /// Every task that is not done, to cancel it at the end.
-    tasks: Mutex<Slab<Waker>>,
     unparker: Unparker,
 }
 
+/// What is to run, of other threads.
 #[derive(Default)]
-struct Queue {
-    woken: VecDeque<Runnable>,
-    /// The runtime is gone: what is woken now is dropped.
+struct Posted {
+    ready: VecDeque<Ready>,
+    /// The runtime is gone: what comes now is dropped.
     ended: bool,
 }
 
 impl Executor {
     pub(super) fn new(unparker: Unparker) -> Executor {
-        let (queue, is_any, tasks) = (Mutex::default(), AtomicBool::new(false), Mutex::default());
-        let shared = Arc::new(Shared { queue, is_any, tasks, unparker });
-        Executor { shared, batch: VecDeque::new() }
+        let (posted, is_any) = (Mutex::default(), AtomicBool::new(false));
+        let shared = Arc::new(Shared { posted, is_any, unparker });
+        Executor { shared, tasks: Slab::new(), batch: VecDeque::new() }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -62,38 +73,66 @@ impl Executor {
 
     /// Makes this thread the one that runs these tasks, until the answer is dropped.
     pub(super) fn enter(&self) -> Entered {
-        let local = Local { of: Arc::as_ptr(&self.shared), woken: VecDeque::new() };
-        Entered { shared: Arc::clone(&self.shared), outer: LOCAL.replace(local) }
+        let local = Local { shared: Arc::clone(&self.shared), ready: VecDeque::new() };
+        Entered { outer: LOCAL.replace(Some(local)) }
     }
 
     /// Runs every task that is woken now, once, on the thread that [entered](Self::enter). Those
     /// that wake meanwhile are the next call's, and their waking unparks.
     pub(super) fn run(&mut self) {
         // Something is left where a task panicked.
-        let mut take = |woken: &mut VecDeque<Runnable>| match self.batch.is_empty() {
-            true => std::mem::swap(&mut self.batch, woken),
-            false => self.batch.append(woken),
+        let mut take = |ready: &mut VecDeque<Ready>| match self.batch.is_empty() {
+            true => std::mem::swap(&mut self.batch, ready),
+            false => self.batch.append(ready),
         };
         if self.shared.is_any.load(Ordering::Acquire) {
-            let mut queue = lock(&self.shared.queue);
+            let mut posted = self.shared.lock();
             self.shared.is_any.store(false, Ordering::Relaxed);
-            take(&mut queue.woken);
+            take(&mut posted.ready);
         }
-        LOCAL.with_borrow_mut(|local| take(&mut local.woken));
-        while let Some(task) = self.batch.pop_front() {
-            task.run();
+        at_home(Arc::as_ptr(&self.shared), |local| take(&mut local.ready));
+        while let Some(ready) = self.batch.pop_front() {
+            let place = match ready {
+                Ready::New(work, wakeup) => self.start(work, wakeup),
+                Ready::Woken(place) => place,
+            };
+            self.poll(place);
         }
+    }
+
+    fn start(&mut self, work: Work, wakeup: Arc<Wakeup>) -> usize {
+        let entry = self.tasks.vacant_entry();
+        let place = entry.key();
+        wakeup.place.store(place, Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(&wakeup));
+        entry.insert(Started { work, wakeup, waker });
+        place
+    }
+
+    fn poll(&mut self, place: usize) {
+        let Some(task) = self.tasks.get_mut(place) else { return };
+        if task.wakeup.begin_turn() {
+            let mut cx = Context::from_waker(&task.waker);
+            match catch_unwind(AssertUnwindSafe(|| task.work.as_mut().poll(&mut cx))) {
+                Ok(polled) if polled.is_pending() => return,
+                Ok(_) => {}
+                Err(panic) => {
+                    drop(self.tasks.remove(place));
+                    resume_unwind(panic);
+                }
+            }
+        }
+        drop(self.tasks.remove(place));
     }
 }
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        lock(&self.shared.queue).ended = true;
+        self.shared.lock().ended = true;
+        // Foreign code runs when futures are dropped: it may wake and start tasks, none of which runs.
         self.batch.clear();
-        // A woken task of a queue that has ended is dropped, with its future.
-        let tasks = std::mem::take(&mut *lock(&self.shared.tasks));
-        tasks.into_iter().for_each(|(_, waker)| waker.wake());
-        let left = std::mem::take(&mut lock(&self.shared.queue).woken);
+        self.tasks.clear();
+        let left = std::mem::take(&mut self.shared.lock().ready);
         drop(left);
     }
 }
@@ -104,125 +143,148 @@ impl Shared {
         self: &Arc<Self>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
-        let mut tasks = lock(&self.tasks);
-        let entry = tasks.vacant_entry();
-        let listed = Listed { shared: Arc::clone(self), place: entry.key() };
-        // A cycle while the task is not done; the executor's drop breaks it.
-        let builder = Builder::new().metadata(Home(Arc::clone(self)));
-        let future = Tracked { future, _listed: listed };
-        let (runnable, task) = builder.spawn(|_| future, schedule);
-        entry.insert(runnable.waker());
-        drop(tasks);
-        runnable.schedule();
-        Task::new(task)
+        let wakeup = Arc::new(Wakeup::new(self));
+        let (tracked, task) = Tracked::new(future, Arc::clone(&wakeup));
+        let mut new = Some(Ready::New(Box::pin(tracked), wakeup));
+        at_home(Arc::as_ptr(self), |local| new.take().into_iter().for_each(|new| local.push(new)));
+        new.into_iter().for_each(|new| self.post(new));
+        task
     }
 
-    fn push(&self, task: Runnable) {
-        let mut queue = lock(&self.queue);
-        if queue.ended {
+    fn post(&self, ready: Ready) {
+        let mut posted = self.lock();
+        if posted.ended {
             // Foreign code runs when the future is dropped.
-            drop(queue);
-            drop(task);
+            drop(posted);
+            drop(ready);
             return;
         }
-        let is_first = queue.woken.is_empty();
-        queue.woken.push_back(task);
+        let is_first = posted.ready.is_empty();
+        posted.ready.push_back(ready);
         self.is_any.store(true, Ordering::Release);
-        drop(queue);
+        drop(posted);
         if is_first {
             self.unparker.unpark();
         }
     }
-}
 
-/// Queues a woken task.
-fn schedule(task: Runnable) {
-    let mut task = Some(task);
-    // An error means that the thread is ending, and runs nothing any more.
-    _ = LOCAL.try_with(|local| local.borrow_mut().take_own(&mut task));
-    if let Some(task) = task {
-        Arc::clone(&task.metadata().0).push(task);
+    fn lock(&self) -> MutexGuard<'_, Posted> {
+        // No foreign code runs under this lock, so nothing panics there.
+        self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 thread_local! {
-    static LOCAL: RefCell<Local> = const { RefCell::new(Local::NONE) };
+    static LOCAL: RefCell<Option<Local>> = const { RefCell::new(None) };
 }
 
-/// The runtime that runs on a thread, and its tasks that were woken there.
+/// The runtime that runs on a thread, and what was woken there.
 struct Local {
-    /// Only compared: it is alive while it is here.
-    of: *const Shared,
-    woken: VecDeque<Runnable>,
+    shared: Arc<Shared>,
+    ready: VecDeque<Ready>,
 }
 
 impl Local {
-    const NONE: Local = Local { of: std::ptr::null(), woken: VecDeque::new() };
-
-    /// Queues the task if it is of the runtime that runs here.
-    fn take_own(&mut self, task: &mut Option<Runnable>) {
-        if let Some(own) = task.take_if(|task| Arc::as_ptr(&task.metadata().0) == self.of) {
-            if self.woken.is_empty() {
-                own.metadata().0.unparker.unpark();
-            }
-            self.woken.push_back(own);
+    fn push(&mut self, ready: Ready) {
+        if self.ready.is_empty() {
+            self.shared.unparker.unpark();
         }
+        self.ready.push_back(ready);
     }
+}
+
+/// Calls `f` on the thread that runs these tasks; elsewhere answers `None`.
+fn at_home<R>(of: *const Shared, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
+    // An error means that the thread is ending, and runs nothing any more.
+    let called = LOCAL.try_with(|local| {
+        let mut local = local.borrow_mut();
+        let own = local.as_mut().filter(|local| Arc::as_ptr(&local.shared) == of);
+        own.map(f)
+    });
+    called.unwrap_or(None)
 }
 
 /// Ends [`Executor::enter`] when dropped: what is still to run can then be run on any thread.
 pub(super) struct Entered {
-    shared: Arc<Shared>,
     /// Whoever ran on this thread before: runtimes can be nested.
-    outer: Local,
+    outer: Option<Local>,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let outer = std::mem::replace(&mut self.outer, Local::NONE);
-        let mut left = LOCAL.replace(outer).woken;
-        if !left.is_empty() {
-            let mut queue = lock(&self.shared.queue);
-            queue.woken.append(&mut left);
-            self.shared.is_any.store(true, Ordering::Release);
+        let Some(Local { shared, mut ready }) = LOCAL.replace(self.outer.take()) else { return };
+        if !ready.is_empty() {
+            let mut posted = shared.lock();
+            posted.ready.append(&mut ready);
+            shared.is_any.store(true, Ordering::Release);
         }
     }
 }
 
-pin_project_lite::pin_project! {
-    /// A task's future and its place on the list. (An `async` block of the two would hold the
-    /// future twice.)
-    struct Tracked<F> {
-        #[pin]
-        future: F,
-        _listed: Listed,
+/// What the wakers of a task share: how it comes to its turn.
+#[derive(Debug)]
+pub(super) struct Wakeup {
+    shared: Weak<Shared>,
+    /// Where the task is, once it has begun.
+    place: AtomicUsize,
+    /// Whether it waits for its turn, as far as the thread knows that runs it, and alone uses this.
+    is_woken: AtomicBool,
+    /// Whether other threads posted it since its last turn began.
+    is_posted: AtomicBool,
+    is_cancelled: AtomicBool,
+}
+
+impl Wakeup {
+    /// Of a task that waits for its first turn.
+    fn new(shared: &Arc<Shared>) -> Wakeup {
+        Wakeup {
+            shared: Arc::downgrade(shared),
+            place: AtomicUsize::new(usize::MAX),
+            is_woken: AtomicBool::new(true),
+            is_posted: AtomicBool::new(true),
+            is_cancelled: AtomicBool::new(false),
+        }
+    }
+
+    fn wake(&self) {
+        let woken = || Ready::Woken(self.place.load(Ordering::Relaxed));
+        let wake_here = |local: &mut Local| {
+            if !self.is_woken.load(Ordering::Relaxed) {
+                self.is_woken.store(true, Ordering::Relaxed);
+                local.push(woken());
+            }
+        };
+        let is_done = at_home(self.shared.as_ptr(), wake_here).is_some();
+        // What happened before this is seen in the turn that begins after it.
+        if !is_done && !self.is_posted.swap(true, Ordering::AcqRel) {
+            self.shared.upgrade().into_iter().for_each(|shared| shared.post(woken()));
+        }
+    }
+
+    /// Lets the task's next turn, which is soon, be its end.
+    pub(super) fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// The task may be woken again from now on. `false` if it was cancelled.
+    fn begin_turn(&self) -> bool {
+        self.is_woken.store(false, Ordering::Relaxed);
+        if self.is_posted.load(Ordering::Relaxed) {
+            self.is_posted.swap(false, Ordering::AcqRel);
+        }
+        !self.is_cancelled.load(Ordering::Acquire)
     }
 }
 
-impl<F: Future> Future for Tracked<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().future.poll(cx)
+impl Wake for Wakeup {
+    fn wake(self: Arc<Self>) {
+        Wakeup::wake(&self);
     }
-}
 
-/// Takes a task off the list when its future is dropped.
-struct Listed {
-    shared: Arc<Shared>,
-    place: usize,
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        let waker = lock(&self.shared.tasks).try_remove(self.place);
-        drop(waker);
+    fn wake_by_ref(self: &Arc<Self>) {
+        Wakeup::wake(self);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No foreign code runs under these locks, so nothing panics there.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Shared {

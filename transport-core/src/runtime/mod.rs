@@ -96,6 +96,13 @@ impl<B: Backend> Runtime<B> {
     /// When the driver can't wait: it belongs to another thread, or the process closed its
     /// descriptors.
     pub fn block_on<T>(&mut self, future: impl Future<Output = T>) -> T {
+        match self.driver.home().cloned() {
+            Some(home) => home.run(|| self.block_here(future)),
+            None => self.block_here(future),
+        }
+    }
+
+    fn block_here<T>(&mut self, future: impl Future<Output = T>) -> T {
         let Runtime { executor, driver, spin, .. } = self;
         let mut spin = Spin::new(*spin);
         let unparker = driver.unparker();
