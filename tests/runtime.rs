@@ -63,7 +63,7 @@ fn a_task_that_is_woken_while_others_are_still_to_run_has_its_turn() {
 /// They reach a runtime that runs, and one that sleeps.
 #[test]
 fn tasks_that_another_thread_starts_all_run() {
-    const TASKS: usize = 1000;
+    const TASKS: usize = if cfg!(miri) { 30 } else { 1000 };
     let mut runtime = runtime();
     let handle = runtime.handle();
     let done = Arc::new((AtomicUsize::new(0), AtomicWaker::new()));
@@ -188,7 +188,7 @@ fn nothing_runs_on_a_runtime_that_is_gone() {
 /// The other thread is as often too early, when the task is about to wait, as too late.
 #[test]
 fn no_wake_of_another_thread_is_lost() {
-    const ROUNDS: usize = 100_000;
+    const ROUNDS: usize = if cfg!(miri) { 100 } else { 100_000 };
     let mut runtime = runtime();
     let told = Arc::new((AtomicUsize::new(0), AtomicWaker::new()));
     let heard = Arc::new(AtomicUsize::new(0));
