@@ -4,14 +4,14 @@
 use std::future::{pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use unix_transport::runtime::Handle;
-use unix_transport::{Epoll, Runtime, Settings};
+use unix_transport::{Backend, Blocking, Epoll, Runtime, Settings, Uring};
 
 /// How long anything may take before its test fails.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -149,6 +149,39 @@ fn cancelling_waits_until_the_future_is_dropped() {
 }
 
 #[test]
+fn whoever_awaits_a_task_is_told_when_its_future_is_dropped() {
+    type Log = Mutex<Vec<&'static str>>;
+    struct Told(Arc<Log>);
+    impl Wake for Told {
+        fn wake(self: Arc<Self>) {
+            self.0.lock().expect("nobody panics").push("told");
+        }
+    }
+    /// Ready at once.
+    struct Logs(Arc<Log>);
+    impl Future for Logs {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+    impl Drop for Logs {
+        fn drop(&mut self) {
+            self.0.lock().expect("nobody panics").push("dropped");
+        }
+    }
+    let mut runtime = runtime();
+    let log = Arc::<Log>::default();
+    let mut task = runtime.spawn(Logs(Arc::clone(&log)));
+    let waker = Waker::from(Arc::new(Told(Arc::clone(&log))));
+    assert!(Pin::new(&mut task).poll(&mut Context::from_waker(&waker)).is_pending());
+    let turn = runtime.spawn(ready(()));
+    runtime.block_on(turn);
+    assert!(task.is_finished());
+    assert_eq!(*log.lock().expect("nobody panics"), ["dropped", "told"]);
+}
+
+#[test]
 fn a_panic_in_a_task_is_the_runtimes_and_of_whoever_awaits_it() {
     let mut runtime = runtime();
     let panics = runtime.spawn(async { panic!("on purpose") });
@@ -188,8 +221,24 @@ fn nothing_runs_on_a_runtime_that_is_gone() {
 /// The other thread is as often too early, when the task is about to wait, as too late.
 #[test]
 fn no_wake_of_another_thread_is_lost() {
+    hears_every_round::<Epoll>(&Settings::default());
+}
+
+/// Not while the runtime looks without sleeping, either.
+#[test]
+fn no_wake_is_lost_while_spinning() {
+    let mut settings = Settings::default();
+    settings.spin = Duration::from_millis(1);
+    hears_every_round::<Epoll>(&settings);
+    hears_every_round::<Blocking>(&settings);
+    if Uring::probe().is_yes() {
+        hears_every_round::<Uring>(&settings);
+    }
+}
+
+fn hears_every_round<B: Backend>(settings: &Settings) {
     const ROUNDS: usize = if cfg!(miri) { 100 } else { 100_000 };
-    let mut runtime = runtime();
+    let mut runtime = Runtime::<B>::new(settings).expect("it works here");
     let told = Arc::new((AtomicUsize::new(0), AtomicWaker::new()));
     let heard = Arc::new(AtomicUsize::new(0));
     let (telling, hearing) = (Arc::clone(&told), Arc::clone(&heard));

@@ -56,7 +56,7 @@ impl ParkDriver {
     fn wait(&mut self, limit: Option<Duration>) -> io::Result<usize> {
         self.choose();
         let answer = self.ask(limit);
-        self.shared.parker.wake_up();
+        self.shared.parker.wake_up_after(limit);
         self.asked.clear();
         answer?;
         let noted = self.shared.registry.note(self.events.iter().copied(), &mut self.woken);
@@ -127,6 +127,7 @@ impl Driver for ParkDriver {
     }
 
     fn dispatch(&mut self) -> io::Result<usize> {
+        self.shared.parker.wake_up();
         self.wait(Some(Duration::ZERO))
     }
 

@@ -39,7 +39,7 @@ impl EpollDriver {
 
     fn wait(&mut self, limit: Option<Duration>) -> io::Result<usize> {
         let answer = self.shared.epoll.wait(&mut self.events, timeout(limit));
-        self.shared.parker.wake_up();
+        self.shared.parker.wake_up_after(limit);
         let count = match answer {
             Ok(count) => count,
             // A signal, or a ring that this thread dropped.
@@ -75,6 +75,7 @@ impl Driver for EpollDriver {
     }
 
     fn dispatch(&mut self) -> io::Result<usize> {
+        self.shared.parker.wake_up();
         self.wait(Some(Duration::ZERO))
     }
 

@@ -197,7 +197,7 @@ impl UringDriver {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        self.ring.parker.wake_up();
+        self.ring.parker.wake_up_after(limit);
         Ok(count + self.drain()?)
     }
 
@@ -223,7 +223,7 @@ impl Driver for UringDriver {
         self.bind()?;
         let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
         let entered = self.ring.enter(limit);
-        self.ring.parker.wake_up();
+        self.ring.parker.wake_up_after(limit);
         entered?;
         Ok(self.reap() + self.ring.timers.fire())
     }

@@ -70,7 +70,7 @@ impl Driver for Parked {
             limit.map_or_else(Timer::never, Timer::after).await;
             Ok(())
         }));
-        self.parker.wake_up();
+        self.parker.wake_up_after(limit);
         self.parker.reset_event();
         slept?;
         Ok(self.timers.fire())

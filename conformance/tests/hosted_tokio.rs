@@ -92,7 +92,7 @@ impl Driver for TokioDriver {
                 None => ended.await,
             }
         });
-        self.parker.wake_up();
+        self.parker.wake_up_after(limit);
         Ok(self.timers.fire())
     }
 

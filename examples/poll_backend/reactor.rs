@@ -102,9 +102,10 @@ pub(crate) struct PollDriver(PollReactor);
 impl Driver for PollDriver {
     fn turn(&mut self, at_most: Option<Duration>) -> io::Result<usize> {
         let PollReactor { registry, parker, timers } = &self.0;
-        let limit = parker.wait_limit(at_most, timers).map(|limit| limit.as_nanos());
-        let limit = limit.map_or(PollTimeout::NONE, |nanoseconds| {
-            PollTimeout::try_from(nanoseconds.div_ceil(1_000_000)).unwrap_or(PollTimeout::MAX)
+        let limit = parker.wait_limit(at_most, timers);
+        let timeout = limit.map_or(PollTimeout::NONE, |limit| {
+            let milliseconds = limit.as_nanos().div_ceil(1_000_000);
+            PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
         });
         let mut sources = Vec::new();
         registry.for_each(|token, fd, readiness| {
@@ -117,8 +118,8 @@ impl Driver for PollDriver {
         sources.retain(|(.., flags)| !flags.is_empty());
         let mut asked = vec![PollFd::new(parker.as_fd(), PollFlags::POLLIN)];
         asked.extend(sources.iter().map(|(_, fd, flags)| PollFd::new(fd.as_fd(), *flags)));
-        let answer = poll(&mut asked, limit);
-        parker.wake_up();
+        let answer = poll(&mut asked, timeout);
+        parker.wake_up_after(limit);
         parker.reset_event();
         answer.or_else(|errno| if errno == Errno::EINTR { Ok(0) } else { Err(errno) })?;
         let answers = sources.iter().zip(&asked[1..]).filter(|(_, fd)| fd.any() == Some(true));

@@ -117,8 +117,8 @@ pub trait Driver: Send {
     /// The timers that this driver fires.
     fn timers(&self) -> &Timers;
 
-    /// Where whoever turns this driver and runs its tasks should [be](Home::run): waiting costs
-    /// less there. `None`, as provided, where it would not.
+    /// Where whoever turns this driver, and runs its tasks on the same thread, should
+    /// [be](Home::run): waiting costs less there. `None`, as provided, where it would not.
     fn home(&self) -> Option<&Home> {
         None
     }

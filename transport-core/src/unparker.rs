@@ -139,6 +139,14 @@ impl Parker {
         }
     }
 
+    /// For drivers: after a wait of [`wait_limit`](Self::wait_limit), ends the sleep that it announced.
+    /// If it was zero there was none, and a notification is left for whoever asked for no wait.
+    pub fn wake_up_after(&self, limit: Option<Duration>) {
+        if limit != Some(Duration::ZERO) {
+            self.wake_up();
+        }
+    }
+
     /// Ends the sleep, and consumes the notification that ended it.
     pub fn wake_up(&self) {
         self.state.store(AWAKE, Ordering::SeqCst);

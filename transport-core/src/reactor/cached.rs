@@ -125,8 +125,8 @@ impl CachedReadiness {
         }
     }
 
-    /// For drivers, by one thread at a time, at home ([`Registry::note`](super::Registry::note) sees
-    /// to that): notes an event, and puts whom it concerns at home into `woken`.
+    /// For drivers, by one thread at a time, at home (both by [`Registry::note`](super::Registry::note)):
+    /// notes an event, and puts whom it concerns at home into `woken`.
     #[inline]
     pub(super) fn note(&self, event: Event, woken: &mut Vec<Waker>) {
         if event.intersects(Event::UNSURE) {

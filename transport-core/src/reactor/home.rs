@@ -7,12 +7,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-thread_local! {
-    /// The home that this thread is in.
-    static HERE: Cell<*const Inner> = const { Cell::new(ptr::null()) };
-}
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The home of one reactor. One thread at a time is in it; any thread may be, one after another.
 #[derive(Clone, Debug)]
@@ -20,9 +15,18 @@ pub struct Home(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    is_taken: AtomicBool,
+    /// The thread that is in it, or [`NOBODY`].
+    thread: AtomicUsize,
     /// Whether anybody ever waited elsewhere.
     waits_elsewhere: AtomicBool,
+}
+
+const NOBODY: usize = 0;
+
+/// This thread; no other that lives has the same.
+fn this_thread() -> usize {
+    thread_local!(static OWN: u8 = const { 0 });
+    OWN.with(|own| ptr::from_ref(own).addr())
 }
 
 impl Home {
@@ -31,8 +35,8 @@ impl Home {
     }
 
     /// Calls `f` at home: for whoever turns a driver and polls the tasks that wait for it on the same
-    /// thread, which costs less there. While another thread is in this home, `f` runs all the same,
-    /// elsewhere.
+    /// thread, which costs less there. Meanwhile only this thread may turn the driver, or those who
+    /// wait are not woken. While another thread is in this home, `f` runs all the same, elsewhere.
     pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
         let _stay = self.enter();
         f()
@@ -40,12 +44,16 @@ impl Home {
 
     /// `None` if this thread is in it, or another.
     fn enter(&self) -> Option<Stay<'_>> {
-        let enters = !self.is_here() && !self.0.is_taken.swap(true, Ordering::Acquire);
-        enters.then(|| Stay { home: self, outer: HERE.replace(Arc::as_ptr(&self.0)) })
+        if self.is_here() {
+            return None;
+        }
+        let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+        let entered = self.0.thread.compare_exchange(NOBODY, this_thread(), success, failure);
+        entered.is_ok().then(|| Stay(self))
     }
 
     pub(super) fn is_here(&self) -> bool {
-        HERE.get() == Arc::as_ptr(&self.0)
+        self.0.thread.load(Ordering::Relaxed) == this_thread()
     }
 
     /// Notes that somebody waits elsewhere, who looks after this at what they wait for.
@@ -63,17 +71,12 @@ impl Home {
     }
 }
 
-/// Leaves when dropped. Only [`Home::run`] holds one, so the last to enter is the first to leave.
-struct Stay<'a> {
-    home: &'a Home,
-    /// Where the thread was before: runtimes can be nested.
-    outer: *const Inner,
-}
+/// Leaves when dropped, on the thread that entered.
+struct Stay<'a>(&'a Home);
 
 impl Drop for Stay<'_> {
     fn drop(&mut self) {
-        HERE.set(self.outer);
-        self.home.0.is_taken.store(false, Ordering::Release);
+        self.0.0.thread.store(NOBODY, Ordering::Release);
     }
 }
 
@@ -83,10 +86,10 @@ pub(super) struct HomeCells<T, const N: usize> {
     values: [Cell<T>; N],
 }
 
-// SAFETY: the values are touched by `replace` alone, on the thread that is in the home. There is at
-// most one: `is_taken` is set before `HERE`, and taken back after it; and `home` is alive, so no other
-// has its address. What one thread left is seen by the next, which acquires what `is_taken` released.
-// Values move between them, so `T` must be `Send`.
+// SAFETY: the values are touched by `replace` alone, on the thread whose name lies in the home: only
+// that thread writes it there, where nobody's was, and takes it back before it ends. What one thread
+// left is seen by the next, which acquires what leaving released. Values move between them, so `T` must
+// be `Send`.
 unsafe impl<T: Send, const N: usize> Sync for HomeCells<T, N> {}
 
 impl<T: Default, const N: usize> HomeCells<T, N> {
@@ -126,18 +129,18 @@ mod tests {
         assert_eq!(replace(2), Err(2), "nobody is at home");
         home.run(|| {
             assert_eq!(replace(2), Ok(0));
-            Home::new().run(|| assert_eq!(replace(3), Err(3), "it is another's home"));
-            home.run(|| assert_eq!(replace(3), Ok(2), "one is in it already"));
-            assert_eq!(replace(4), Ok(3), "leaving the inner one is not leaving");
+            Home::new().run(|| assert_eq!(replace(3), Ok(2), "one can be in two"));
+            home.run(|| assert_eq!(replace(4), Ok(3), "one is in it already"));
+            assert_eq!(replace(5), Ok(4), "leaving the inner one is not leaving");
             thread::scope(|scope| {
-                let other = scope.spawn(|| home.run(|| replace(5)));
-                assert_eq!(other.join().unwrap(), Err(5), "another thread can't enter");
+                let other = scope.spawn(|| home.run(|| replace(6)));
+                assert_eq!(other.join().unwrap(), Err(6), "another thread can't enter");
             });
         });
-        assert_eq!(replace(5), Err(5), "everyone has left");
+        assert_eq!(replace(6), Err(6), "everyone has left");
         thread::scope(|scope| {
-            let other = scope.spawn(|| home.run(|| replace(5)));
-            assert_eq!(other.join().unwrap(), Ok(4), "the next may be another thread");
+            let other = scope.spawn(|| home.run(|| replace(6)));
+            assert_eq!(other.join().unwrap(), Ok(5), "the next may be another thread");
         });
     }
 

@@ -1,7 +1,8 @@
-//! The tasks, and the run queue: they run in the order in which they were woken.
+//! The tasks, and the run queue: they run in the order in which they were woken, after those that other
+//! threads woke.
 //!
-//! Tasks may be woken from any thread; they run on the thread that [entered](Executor::enter). What
-//! is woken there, which is nearly everything, takes no lock and no atomic read-modify-write.
+//! Tasks may be woken from any thread; they run on the thread that [entered](Executor::enter). To be
+//! queued there, as nearly all are, takes no lock, and an atomic exchange only for the first of a batch.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -33,14 +34,14 @@ type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 struct Started {
     work: Work,
     wakeup: Arc<Wakeup>,
-    /// Of `wakeup`.
+    /// Made of `wakeup`, to be polled with.
     waker: Waker,
 }
 
 /// What is to run.
 enum Ready {
     New(Work, Arc<Wakeup>),
-    /// Whoever has this place: if the task that was woken is done, one that does not expect it.
+    /// The task at this place; if the one that was woken is done, another, which is polled in vain.
     Woken(usize),
 }
 
@@ -77,8 +78,9 @@ impl Executor {
         Entered { outer: LOCAL.replace(Some(local)) }
     }
 
-    /// Runs every task that is woken now, once, on the thread that [entered](Self::enter). Those
-    /// that wake meanwhile are the next call's, and their waking unparks.
+    /// Runs every task that is woken now, once (twice if another thread woke it, too), on the thread
+    /// that [entered](Self::enter). Those that wake meanwhile are the next call's, and their waking
+    /// unparks.
     pub(super) fn run(&mut self) {
         // Something is left where a task panicked.
         let mut take = |ready: &mut VecDeque<Ready>| match self.batch.is_empty() {
@@ -229,7 +231,7 @@ pub(super) struct Wakeup {
     place: AtomicUsize,
     /// Whether it waits for its turn, as far as the thread knows that runs it, and alone uses this.
     is_woken: AtomicBool,
-    /// Whether other threads posted it since its last turn began.
+    /// Whether other threads posted it since its last turn began, or it has not begun.
     is_posted: AtomicBool,
     is_cancelled: AtomicBool,
 }

@@ -158,7 +158,8 @@ impl Wake for Root {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.is_woken.store(true, Ordering::Release);
+        // Exchanged, so that whoever sees this sees what came before each wake.
+        self.is_woken.swap(true, Ordering::Release);
         self.unparker.unpark();
     }
 }

@@ -30,7 +30,7 @@ impl<T> Task<T> {
         poll_fn(|cx| self.end.poll(cx)).await
     }
 
-    /// Whether it is done, or was cancelled.
+    /// Whether it is done, panicked, or its runtime is gone.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         !matches!(*self.end.lock(), State::Running(_))
@@ -42,7 +42,9 @@ impl<T> Future for Task<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let output = ready!(self.end.poll(cx));
-        Poll::Ready(output.expect("the task panicked, or its runtime is gone"))
+        Poll::Ready(
+            output.expect("the task panicked, its runtime is gone, or its output was taken"),
+        )
     }
 }
 
@@ -73,12 +75,14 @@ enum State<T> {
 impl<T> End<T> {
     /// What the task returned, or `None` if it never will.
     fn poll(&self, cx: &Context<'_>) -> Poll<Option<T>> {
+        // Foreign code, which does not run under the lock.
+        let waker = cx.waker().clone();
         let mut state = self.lock();
         match &mut *state {
             State::Running(waiting) => {
-                let waiting = waiting.replace(cx.waker().clone());
+                let before = waiting.replace(waker);
                 drop(state);
-                drop(waiting);
+                drop(before);
                 Poll::Pending
             }
             State::Done(_) | State::Gone => match std::mem::replace(&mut *state, State::Gone) {
@@ -88,14 +92,11 @@ impl<T> End<T> {
         }
     }
 
-    /// Does nothing if it has come to its end before.
+    /// It has come; once.
     fn come(&self, end: State<T>) {
-        let mut state = self.lock();
-        if let State::Running(waiting) = &mut *state {
-            let waiting = waiting.take();
-            *state = end;
-            drop(state);
-            waiting.into_iter().for_each(Waker::wake);
+        let before = std::mem::replace(&mut *self.lock(), end);
+        if let State::Running(Some(waiting)) = before {
+            waiting.wake();
         }
     }
 
@@ -105,28 +106,31 @@ impl<T> End<T> {
 }
 
 pin_project_lite::pin_project! {
-    /// A future that tells its task's handle how it ends.
+    /// A future whose end its task's handle is told.
     pub(super) struct Tracked<F: Future> {
-        // Dropped first.
+        // Dropped before the handle is told.
         #[pin]
         future: F,
         teller: Teller<F::Output>,
     }
 }
 
-/// Tells of the end, at the latest when it is dropped.
-struct Teller<T>(Arc<End<T>>);
+/// Tells of the end when it is dropped.
+struct Teller<T> {
+    end: Arc<End<T>>,
+    output: Option<T>,
+}
 
 impl<T> Drop for Teller<T> {
     fn drop(&mut self) {
-        self.0.come(State::Gone);
+        self.end.come(self.output.take().map_or(State::Gone, State::Done));
     }
 }
 
 impl<F: Future> Tracked<F> {
     pub(super) fn new(future: F, wakeup: Arc<Wakeup>) -> (Tracked<F>, Task<F::Output>) {
         let end = Arc::new(End { wakeup, state: Mutex::new(State::Running(None)) });
-        let teller = Teller(Arc::clone(&end));
+        let teller = Teller { end: Arc::clone(&end), output: None };
         (Tracked { future, teller }, Task { end, is_detached: false })
     }
 }
@@ -136,8 +140,7 @@ impl<F: Future> Future for Tracked<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let output = ready!(this.future.poll(cx));
-        this.teller.0.come(State::Done(output));
+        this.teller.output = Some(ready!(this.future.poll(cx)));
         Poll::Ready(())
     }
 }
