@@ -16,31 +16,36 @@ use std::task::{Context, Wake, Waker};
 
 use slab::Slab;
 
-use crate::runtime::task::{Task, Tracked};
+use crate::runtime::task::{End, Task, Tracked};
 use crate::unparker::Unparker;
 
 /// The tasks of one runtime. Dropping it drops them all.
 pub(super) struct Executor {
     shared: Arc<Shared>,
-    tasks: Slab<Started>,
+    tasks: Slab<Running>,
     /// What runs now; kept for its memory.
     batch: VecDeque<Ready>,
 }
 
-/// A task's future, which tells the task's handle what it returns.
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// A task that has its place.
-struct Started {
-    work: Work,
-    wakeup: Arc<Wakeup>,
-    /// Made of `wakeup`, to be polled with.
+/// A task as the runtime has it.
+struct Running {
+    /// Its future, which tells its handle what it returns.
+    future: Pin<Box<dyn Future<Output = ()> + Send>>,
+    common: Arc<Common<dyn Send + Sync>>,
+    /// Made of `common`, to be polled with.
     waker: Waker,
+}
+
+/// What the runtime, the wakers and the handle of a task share.
+#[derive(Debug)]
+pub(super) struct Common<E: ?Sized> {
+    pub(super) wakeup: Wakeup,
+    pub(super) end: E,
 }
 
 /// What is to run.
 enum Ready {
-    New(Work, Arc<Wakeup>),
+    New(Running),
     /// The task at this place; if the one that was woken is done, another, which is polled in vain.
     Woken(usize),
 }
@@ -95,27 +100,26 @@ impl Executor {
         at_home(Arc::as_ptr(&self.shared), |local| take(&mut local.ready));
         while let Some(ready) = self.batch.pop_front() {
             let place = match ready {
-                Ready::New(work, wakeup) => self.start(work, wakeup),
+                Ready::New(task) => self.place(task),
                 Ready::Woken(place) => place,
             };
             self.poll(place);
         }
     }
 
-    fn start(&mut self, work: Work, wakeup: Arc<Wakeup>) -> usize {
+    fn place(&mut self, task: Running) -> usize {
         let entry = self.tasks.vacant_entry();
         let place = entry.key();
-        wakeup.place.store(place, Ordering::Relaxed);
-        let waker = Waker::from(Arc::clone(&wakeup));
-        entry.insert(Started { work, wakeup, waker });
+        task.common.wakeup.place.store(place, Ordering::Relaxed);
+        entry.insert(task);
         place
     }
 
     fn poll(&mut self, place: usize) {
         let Some(task) = self.tasks.get_mut(place) else { return };
-        if task.wakeup.begin_turn() {
+        if task.common.wakeup.begin_turn() {
             let mut cx = Context::from_waker(&task.waker);
-            match catch_unwind(AssertUnwindSafe(|| task.work.as_mut().poll(&mut cx))) {
+            match catch_unwind(AssertUnwindSafe(|| task.future.as_mut().poll(&mut cx))) {
                 Ok(polled) if polled.is_pending() => return,
                 Ok(_) => {}
                 Err(panic) => {
@@ -145,9 +149,11 @@ impl Shared {
         self: &Arc<Self>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
-        let wakeup = Arc::new(Wakeup::new(self));
-        let (tracked, task) = Tracked::new(future, Arc::clone(&wakeup));
-        let mut new = Some(Ready::New(Box::pin(tracked), wakeup));
+        let common = Arc::new(Common { wakeup: Wakeup::new(self), end: End::default() });
+        let task = Task::new(Arc::clone(&common));
+        let future = Box::pin(Tracked::new(future, Arc::clone(&common)));
+        let waker = Waker::from(Arc::clone(&common));
+        let mut new = Some(Ready::New(Running { future, common, waker }));
         at_home(Arc::as_ptr(self), |local| new.take().into_iter().for_each(|new| local.push(new)));
         new.into_iter().for_each(|new| self.post(new));
         task
@@ -223,7 +229,7 @@ impl Drop for Entered {
     }
 }
 
-/// What the wakers of a task share: how it comes to its turn.
+/// How a task comes to its turn.
 #[derive(Debug)]
 pub(super) struct Wakeup {
     shared: Weak<Shared>,
@@ -279,13 +285,13 @@ impl Wakeup {
     }
 }
 
-impl Wake for Wakeup {
+impl<T: Send + 'static> Wake for Common<End<T>> {
     fn wake(self: Arc<Self>) {
-        Wakeup::wake(&self);
+        self.wakeup.wake();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        Wakeup::wake(self);
+        self.wakeup.wake();
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use crate::runtime::executor::Wakeup;
+use crate::runtime::executor::Common;
 
 /// A task that was started: a future of what it returns.
 ///
@@ -14,11 +14,15 @@ use crate::runtime::executor::Wakeup;
 #[derive(Debug)]
 #[must_use = "dropping a task cancels it; `detach` lets it run on"]
 pub struct Task<T> {
-    end: Arc<End<T>>,
+    common: Arc<Common<End<T>>>,
     is_detached: bool,
 }
 
 impl<T> Task<T> {
+    pub(super) fn new(common: Arc<Common<End<T>>>) -> Task<T> {
+        Task { common, is_detached: false }
+    }
+
     /// Lets the task run on by itself.
     pub fn detach(mut self) {
         self.is_detached = true;
@@ -26,14 +30,14 @@ impl<T> Task<T> {
 
     /// Cancels the task, and waits until its future is dropped; `None` if it was not done.
     pub async fn cancel(self) -> Option<T> {
-        self.end.wakeup.cancel();
-        poll_fn(|cx| self.end.poll(cx)).await
+        self.common.wakeup.cancel();
+        poll_fn(|cx| self.common.end.poll(cx)).await
     }
 
     /// Whether it is done, panicked, or its runtime is gone.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        !matches!(*self.end.lock(), State::Running(_))
+        !matches!(*self.common.end.lock(), State::Running(_))
     }
 }
 
@@ -41,7 +45,7 @@ impl<T> Future for Task<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let output = ready!(self.end.poll(cx));
+        let output = ready!(self.common.end.poll(cx));
         Poll::Ready(
             output.expect("the task panicked, its runtime is gone, or its output was taken"),
         )
@@ -50,17 +54,21 @@ impl<T> Future for Task<T> {
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        if !self.is_detached && !self.is_finished() {
-            self.end.wakeup.cancel();
+        let before = std::mem::replace(&mut *self.common.end.lock(), State::Gone);
+        if !self.is_detached && matches!(before, State::Running(_)) {
+            self.common.wakeup.cancel();
         }
     }
 }
 
-/// What the two sides of a task share: how it ends.
+/// How a task ends: between its future, which tells, and its handle.
 #[derive(Debug)]
-struct End<T> {
-    wakeup: Arc<Wakeup>,
-    state: Mutex<State<T>>,
+pub(super) struct End<T>(Mutex<State<T>>);
+
+impl<T> Default for End<T> {
+    fn default() -> End<T> {
+        End(Mutex::new(State::Running(None)))
+    }
 }
 
 #[derive(Debug)]
@@ -68,7 +76,7 @@ enum State<T> {
     /// And who waits for the end.
     Running(Option<Waker>),
     Done(T),
-    /// Its future was dropped, or what it returned was taken.
+    /// Its future was dropped, what it returned was taken, or its handle is gone.
     Gone,
 }
 
@@ -92,16 +100,19 @@ impl<T> End<T> {
         }
     }
 
-    /// It has come; once.
+    /// It has come. Without a handle nobody keeps what the task returned.
     fn come(&self, end: State<T>) {
-        let before = std::mem::replace(&mut *self.lock(), end);
-        if let State::Running(Some(waiting)) = before {
-            waiting.wake();
+        let mut state = self.lock();
+        if let State::Running(waiting) = &mut *state {
+            let waiting = waiting.take();
+            *state = end;
+            drop(state);
+            waiting.into_iter().for_each(Waker::wake);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,21 +128,19 @@ pin_project_lite::pin_project! {
 
 /// Tells of the end when it is dropped.
 struct Teller<T> {
-    end: Arc<End<T>>,
+    common: Arc<Common<End<T>>>,
     output: Option<T>,
 }
 
 impl<T> Drop for Teller<T> {
     fn drop(&mut self) {
-        self.end.come(self.output.take().map_or(State::Gone, State::Done));
+        self.common.end.come(self.output.take().map_or(State::Gone, State::Done));
     }
 }
 
 impl<F: Future> Tracked<F> {
-    pub(super) fn new(future: F, wakeup: Arc<Wakeup>) -> (Tracked<F>, Task<F::Output>) {
-        let end = Arc::new(End { wakeup, state: Mutex::new(State::Running(None)) });
-        let teller = Teller { end: Arc::clone(&end), output: None };
-        (Tracked { future, teller }, Task { end, is_detached: false })
+    pub(super) fn new(future: F, common: Arc<Common<End<F::Output>>>) -> Tracked<F> {
+        Tracked { future, teller: Teller { common, output: None } }
     }
 }
 
