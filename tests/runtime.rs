@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use unix_transport::runtime::Handle;
-use unix_transport::{Backend, Blocking, Epoll, Runtime, Settings, Uring};
+use unix_transport::{Backend, Epoll, Runtime, Settings};
 
 /// How long anything may take before its test fails.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -253,11 +253,11 @@ fn no_wake_is_lost_while_spinning() {
     settings.spin = Duration::from_millis(1);
     hears_every_round::<Epoll>(&settings);
     // Miri knows neither `ppoll` nor io_uring.
-    if !cfg!(miri) {
-        hears_every_round::<Blocking>(&settings);
-    }
-    if !cfg!(miri) && Uring::probe().is_yes() {
-        hears_every_round::<Uring>(&settings);
+    #[cfg(all(feature = "blocking", not(miri)))]
+    hears_every_round::<unix_transport::Blocking>(&settings);
+    #[cfg(all(feature = "uring", not(miri)))]
+    if unix_transport::Uring::probe().is_yes() {
+        hears_every_round::<unix_transport::Uring>(&settings);
     }
 }
 
