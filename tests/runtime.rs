@@ -5,7 +5,7 @@ use std::future::{pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -267,15 +267,20 @@ fn hears_every_round<B: Backend>(settings: &Settings) {
     const TIME: Duration = Duration::from_secs(1);
     const END: usize = usize::MAX;
     let mut runtime = Runtime::<B>::new(settings).expect("it works here");
-    let told = Arc::new((AtomicUsize::new(0), AtomicWaker::new()));
+    let told = Arc::new((AtomicUsize::new(0), OnceLock::<Waker>::new()));
     let heard = Arc::new(AtomicUsize::new(0));
     let (telling, hearing) = (Arc::clone(&told), Arc::clone(&heard));
     let teller = std::thread::spawn(move || {
+        let waker = telling.1.wait();
         let begun = Instant::now();
         let rounds = (1..=ROUNDS).take_while(|_| begun.elapsed() < TIME);
         for round in rounds.chain([END]) {
-            telling.0.store(round, Ordering::Release);
-            telling.1.wake();
+            // The first wake gives the task a turn; the second comes when that is about to begin.
+            waker.wake_by_ref();
+            (0..round % 200).for_each(|_| std::hint::spin_loop());
+            // Nothing else but the waker orders this.
+            telling.0.store(round, Ordering::Relaxed);
+            waker.wake_by_ref();
             let end = Instant::now() + LIMIT;
             while hearing.load(Ordering::Acquire) != round {
                 assert!(Instant::now() < end, "round {round} was not heard of");
@@ -284,8 +289,8 @@ fn hears_every_round<B: Backend>(settings: &Settings) {
         }
     });
     let task = runtime.spawn(poll_fn(move |cx| {
-        told.1.register(cx.waker());
-        let round = told.0.load(Ordering::Acquire);
+        told.1.get_or_init(|| cx.waker().clone());
+        let round = told.0.load(Ordering::Relaxed);
         heard.store(round, Ordering::Release);
         if round == END { Poll::Ready(()) } else { Poll::Pending }
     }));
