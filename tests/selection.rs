@@ -12,9 +12,9 @@ use std::process::Command;
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use unix_transport::{
-    Address, Auto, Availability, Backend, Cause, Cleanup, Connection, ListenOptions, Listener,
-    PollRead, PollWrite, Runtime, Selection, Settings, Transport, VARIABLE, backends, select,
-    select_from_environment,
+    Address, Auto, Availability, Backend, Cause, Cleanup, Connection, Driver, ListenOptions,
+    Listener, PollRead, PollWrite, Runtime, Selection, Settings, Transport, VARIABLE, backends,
+    select, select_from_environment,
 };
 
 #[test]
@@ -168,6 +168,7 @@ fn refuse_io_uring(errno: libc::c_int) {
 
 /// An echo on the chosen backend, of more than a socket holds.
 fn moves_bytes(selection: Selection) {
+    assert!(selection.driver.home().is_some(), "a runtime's tasks wait at home on each");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let address = Address::path(directory.path().join("s")).expect("short");
     let mut runtime = Runtime::<Auto>::from_parts(selection.transport, selection.driver);

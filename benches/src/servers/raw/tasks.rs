@@ -1,6 +1,7 @@
 //! A task for each connection of a loop, and nothing else of a runtime: a waker, and a run queue on
 //! this thread. What lies between a loop with tasks and the one without is the price of futures, which
-//! every runtime pays; what lies between a backend and the loop with tasks is the backend's own.
+//! every runtime pays (with `async-task`, as most have it; that of `unix_transport` has cheaper ones); what
+//! lies between a backend and the loop with tasks is the backend's own.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
