@@ -66,8 +66,9 @@ impl EpollReactor {
             self.shared.registry.remove(token);
             return Err(errno.into());
         }
-        let (shared, turn) = (Arc::clone(&self.shared), AtomicBool::new(false));
-        Ok(EpollSource { fd, readiness, token, shared, wakes_one, had_its_turn: turn })
+        let shared = Arc::clone(&self.shared);
+        let [was_lent, had_its_turn] = [const { AtomicBool::new(false) }; 2];
+        Ok(EpollSource { fd, readiness, token, shared, was_lent, wakes_one, had_its_turn })
     }
 }
 
@@ -108,6 +109,8 @@ pub struct EpollSource {
     readiness: Arc<CachedReadiness>,
     token: Token,
     shared: Arc<Shared>,
+    /// Somebody had the descriptor, and may have duplicated it.
+    was_lent: AtomicBool,
     wakes_one: bool,
     /// Woken one by one with others, it got something since it last waited.
     had_its_turn: AtomicBool,
@@ -183,6 +186,7 @@ impl Source for EpollSource {
 
 impl AsFd for EpollSource {
     fn as_fd(&self) -> BorrowedFd<'_> {
+        self.was_lent.store(true, Ordering::Relaxed);
         self.fd.as_fd()
     }
 }
@@ -190,13 +194,93 @@ impl AsFd for EpollSource {
 impl Drop for EpollSource {
     fn drop(&mut self) {
         self.shared.registry.remove(self.token);
-        // A duplicate of the descriptor elsewhere would keep the watch alive.
-        self.end_watch();
+        // The kernel ends a watch when the last duplicate of its descriptor is closed, which for most
+        // is now, and spares a call.
+        if *self.was_lent.get_mut() || !self.fd.closes_socket() {
+            self.end_watch();
+        }
     }
 }
 
 impl fmt::Debug for EpollSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EpollSource").field("fd", &self.fd).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::os::unix::net::UnixStream;
+
+    use transport_core::{AdoptOptions, Readiness, Transport as _};
+
+    use super::*;
+
+    fn reactor() -> EpollReactor {
+        EpollReactor { shared: Shared::new().expect("epoll") }
+    }
+
+    /// A descriptor, and its peer.
+    fn pair() -> (OwnedFd, UnixStream) {
+        let (one, other) = UnixStream::pair().expect("a pair");
+        one.set_nonblocking(true).expect("set");
+        (one.into(), other)
+    }
+
+    /// How many descriptors the kernel watches, beside the unparker's.
+    fn watches(reactor: &EpollReactor) -> usize {
+        let epoll = reactor.shared.epoll.0.as_raw_fd();
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{epoll}")).expect("it is open");
+        info.lines().filter(|line| line.starts_with("tfd:")).count() - 1
+    }
+
+    #[test]
+    fn a_watch_ends_with_its_socket() {
+        let (reactor, (fd, _peer)) = (reactor(), pair());
+        let source = reactor.register(SharedFd::of_new_socket(fd)).expect("registered");
+        assert_eq!(watches(&reactor), 1);
+        drop(source);
+        assert_eq!(watches(&reactor), 0);
+    }
+
+    #[test]
+    fn a_watch_ends_before_a_duplicate_of_its_descriptor() {
+        let (reactor, (fd, _peer)) = (reactor(), pair());
+        let before = fd.try_clone().expect("a duplicate");
+        drop(reactor.register(SharedFd::new(fd)).expect("registered"));
+        assert_eq!(watches(&reactor), 0);
+        let source = reactor.register(SharedFd::of_new_socket(before)).expect("registered");
+        let meanwhile = source.as_fd().try_clone_to_owned().expect("a duplicate");
+        drop(source);
+        assert_eq!(watches(&reactor), 0);
+        drop(meanwhile);
+    }
+
+    #[test]
+    fn a_watch_ends_before_another_owner_of_its_descriptor() {
+        let (reactor, (fd, _peer)) = (reactor(), pair());
+        let fd = SharedFd::of_new_socket(fd);
+        let weak = fd.downgrade();
+        drop(reactor.register(fd.clone()).expect("registered"));
+        assert_eq!(watches(&reactor), 0);
+        let source = reactor.register(fd).expect("registered");
+        let owner = weak.upgrade().expect("open");
+        drop(source);
+        assert_eq!(watches(&reactor), 0);
+        drop(owner);
+    }
+
+    #[test]
+    fn a_watch_ends_before_the_duplicates_of_an_adopted_connection() {
+        let (reactor, (fd, _peer)) = (reactor(), pair());
+        let transport = Readiness::new(reactor.clone());
+        let before = fd.try_clone().expect("a duplicate");
+        let connection = transport.adopt_connection(fd, &AdoptOptions::new()).expect("adopted");
+        assert_eq!(watches(&reactor), 1);
+        drop(connection);
+        assert_eq!(watches(&reactor), 0);
+        drop(before);
     }
 }

@@ -11,13 +11,27 @@ use std::sync::{Arc, Weak};
 pub struct SharedFd {
     owner: Arc<OwnedFd>,
     number: RawFd,
+    is_new: bool,
 }
 
 impl SharedFd {
-    /// The first owner.
+    /// The first owner. The descriptor may have duplicates elsewhere.
     #[must_use]
     pub fn new(fd: OwnedFd) -> SharedFd {
-        SharedFd { number: fd.as_raw_fd(), owner: Arc::new(fd) }
+        SharedFd { number: fd.as_raw_fd(), owner: Arc::new(fd), is_new: false }
+    }
+
+    /// The first owner of a socket that was made just now and that nobody else has had.
+    #[must_use]
+    pub fn of_new_socket(fd: OwnedFd) -> SharedFd {
+        SharedFd { is_new: true, ..SharedFd::new(fd) }
+    }
+
+    /// Whether the socket closes with this value: it was [new](Self::of_new_socket), and nobody else owns
+    /// it, or can come to. Whoever had its number meanwhile may still have duplicated it.
+    #[must_use]
+    pub fn closes_socket(&mut self) -> bool {
+        self.is_new && Arc::get_mut(&mut self.owner).is_some()
     }
 
     /// A reference that does not keep it open.
@@ -49,7 +63,7 @@ impl WeakFd {
     #[must_use]
     pub fn upgrade(&self) -> Option<SharedFd> {
         let owner = self.0.upgrade()?;
-        Some(SharedFd { number: owner.as_raw_fd(), owner })
+        Some(SharedFd { number: owner.as_raw_fd(), owner, is_new: false })
     }
 
     /// Whether nobody owns it any more.

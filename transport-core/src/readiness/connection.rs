@@ -103,7 +103,11 @@ pub(super) fn connect<R: Reactor>(
     descriptors: Descriptors,
     history: History,
 ) -> io::Result<ReadyConnection<R>> {
-    let source = context.reactor.register(SharedFd::new(fd))?;
+    let fd = match history {
+        History::Known => SharedFd::of_new_socket(fd),
+        History::Unknown => SharedFd::new(fd),
+    };
+    let source = context.reactor.register(fd)?;
     let shared = Arc::new(Shared {
         source,
         closed: AtomicBool::new(false),
