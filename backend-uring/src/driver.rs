@@ -84,8 +84,8 @@ impl UringDriver {
         let mut owned = 0;
         let mut unpark_again = false;
         let mut is_time_to_settle = false;
-        let mut state = self.ring.lock();
-        let mut giving = None;
+        // Polls need neither.
+        let (mut state, mut giving) = (None, None);
         // SAFETY: only the driver reads completions, and it is borrowed mutably.
         for completion in unsafe { self.ring.io.completion_shared() } {
             let (result, flags) = (completion.result(), completion.flags());
@@ -98,9 +98,10 @@ impl UringDriver {
                 }
                 operation @ (Operation::Receive(_) | Operation::Send(_)) => {
                     owned += 1;
+                    let state = state.get_or_insert_with(|| self.ring.lock());
                     let giving = giving.get_or_insert_with(|| self.ring.buffers.giving());
                     let reaped = &mut self.reaped;
-                    self.ring.complete(&mut state, giving, operation, result, flags, reaped);
+                    self.ring.complete(state, giving, operation, result, flags, reaped);
                 }
                 Operation::Unpark => unpark_again |= !cqueue::more(flags),
                 Operation::Cancel => {}
@@ -108,13 +109,16 @@ impl UringDriver {
             }
         }
         // Only now is it known which of the quiet sends failed.
-        let submitted = self.ring.submitted(&state);
-        let told = self.reaped.woken.len();
-        while let Some(send) = state.quiet.pop(submitted) {
-            let giving = giving.get_or_insert_with(|| self.ring.buffers.giving());
-            self.ring.conclude_send(&mut state, giving, send, &mut self.reaped);
+        if self.ring.is_due() {
+            let state = state.get_or_insert_with(|| self.ring.lock());
+            let submitted = self.ring.submitted(state);
+            let told = self.reaped.woken.len();
+            while let Some(send) = state.quiet.pop(submitted) {
+                let giving = giving.get_or_insert_with(|| self.ring.buffers.giving());
+                self.ring.conclude_send(state, giving, send, &mut self.reaped);
+            }
+            owned += self.reaped.woken.len() - told;
         }
-        owned += self.reaped.woken.len() - told;
         drop(giving);
         drop(state);
         self.reaped.sent.clear();
@@ -161,20 +165,11 @@ impl UringDriver {
             // Before reaping, so that what completes later is told again.
             self.ring.parker.reset_event();
         }
-        let (mut count, mut is_thorough) = (0, false);
+        let mut count = 0;
         loop {
-            match is_thorough {
-                false => self.ring.enter(Some(Duration::ZERO))?,
-                true => self.ring.run_deferred()?,
-            }
-            let reaped = self.reap();
-            count += reaped;
-            if self.has_more() {
-                is_thorough = false;
-            } else if !is_thorough && self.ring.has_deferred() {
-                // If the rest brings nothing either, all of it is run, and the flag is an old one.
-                is_thorough = reaped == 0;
-            } else {
+            self.ring.enter(Some(Duration::ZERO))?;
+            count += self.reap();
+            if !self.has_more() && !self.ring.has_deferred() {
                 // What is deferred from now on is told by the eventfd.
                 return Ok(count + self.ring.timers.fire());
             }

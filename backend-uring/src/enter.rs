@@ -20,12 +20,6 @@ impl Ring {
         }
     }
 
-    /// Runs all deferred work that is there, of which [`enter`](Self::enter) may run only a part:
-    /// asks for as many completions as there can be, and waits for none.
-    pub(crate) fn run_deferred(&self) -> io::Result<()> {
-        self.call(0, u32::MAX, Some(Duration::ZERO))
-    }
-
     fn call(&self, queued: u32, least: u32, limit: Option<Duration>) -> io::Result<()> {
         let time = limit.map(Timespec::from).unwrap_or_default();
         let argument = WaitArgument { time: &raw const time as u64, ..WaitArgument::default() };

@@ -25,7 +25,12 @@ impl Quiet {
 
     /// Somebody waits for one of them. A driver that sleeps on another thread must be nudged.
     pub(crate) fn wait(&mut self) {
-        self.is_awaited = true;
+        self.is_awaited = !self.sends.is_empty();
+    }
+
+    /// Whether all are concluded.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sends.is_empty()
     }
 
     /// Whether the next `enter` may not sleep, because its silence is waited for.

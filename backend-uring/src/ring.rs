@@ -3,11 +3,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
 use io_uring::squeue::{Entry, Flags};
 use io_uring::{IoUring, opcode, types};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use transport_core::reactor::Registry;
 use transport_core::unparker::Parker;
 use transport_core::{Cause, Settings, Timers};
@@ -38,6 +41,10 @@ pub(crate) struct Ring {
     /// The thread of the driver's first turn, the only one that may enter.
     pub(crate) thread: OnceLock<ThreadId>,
     state: Mutex<State>,
+    /// Whether the driver has anything to do under the lock: entries to submit, sends to conclude. Set
+    /// under the lock, and taken back under it by the driver, which looks between falling asleep and
+    /// waiting.
+    is_due: AtomicBool,
 }
 
 /// What the lock guards: the submission queue's end, and the owned path.
@@ -74,6 +81,7 @@ impl Ring {
             sends_directly: settings.direct_sends.unwrap_or_else(price::system_calls_are_cheap),
             thread: OnceLock::new(),
             state: Mutex::default(),
+            is_due: AtomicBool::new(false),
         })
     }
 
@@ -98,6 +106,20 @@ impl Ring {
             state.overflow.push_back(entry);
         }
         state.queued += 1;
+        self.set_due();
+    }
+
+    /// The caller holds the lock, and [nudges](Self::nudge) a driver on another thread afterwards.
+    pub(crate) fn set_due(&self) {
+        if !self.is_due.load(Ordering::Relaxed) {
+            // In one order with the driver's falling asleep, before its look.
+            self.is_due.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether the driver has anything to do under the lock.
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_due.load(Ordering::SeqCst)
     }
 
     /// Queues the cancellation of an operation, which then reports for itself.
@@ -117,7 +139,7 @@ impl Ring {
 
     /// Queues the poll of the eventfd that ends the driver's sleep.
     pub(crate) fn push_unpark(&self) {
-        use std::os::fd::{AsFd, AsRawFd};
+        use std::os::fd::AsFd;
         let event = types::Fd(self.parker.as_fd().as_raw_fd());
         let entry = opcode::PollAdd::new(event, libc::POLLIN as u32).multi(true).build();
         self.push(&mut self.lock(), Operation::Unpark, entry);
@@ -133,6 +155,9 @@ impl Ring {
     /// their completions will not be all that is waited for: some entries still found no room, or
     /// somebody waits for a send that reports nothing.
     pub(crate) fn flush(&self) -> (u32, bool) {
+        if !self.is_due() {
+            return (0, false);
+        }
         let mut state = self.lock();
         while let Some(entry) = state.overflow.front() {
             if !self.try_push(entry) {
@@ -142,6 +167,8 @@ impl Ring {
         }
         // SAFETY: the lock is held, so nobody else touches the submission queue's end.
         let queued = unsafe { self.io.submission_shared() }.len();
+        let is_due = queued > 0 || !state.overflow.is_empty() || !state.quiet.is_empty();
+        self.is_due.store(is_due, Ordering::Relaxed);
         (queued as u32, !state.overflow.is_empty() || state.quiet.is_awaited())
     }
 
@@ -165,12 +192,13 @@ impl Ring {
         !state.overflow.is_empty() || !submissions.is_empty() || submissions.cq_overflow()
     }
 
-    /// Whether there may be deferred work, of which one `enter` runs only a part. The kernel says
-    /// so a moment after the work is there, so also when another `enter` has run it meanwhile.
+    /// Whether there is deferred work, of which one `enter` runs only a part, or a completion.
     pub(crate) fn has_deferred(&self) -> bool {
-        let _state = self.lock();
-        // SAFETY: the lock is held, so nobody else touches the submission queue's end.
-        unsafe { self.io.submission_shared() }.taskrun()
+        // SAFETY: the ring is open as long as this value.
+        let ring = unsafe { BorrowedFd::borrow_raw(self.io.as_raw_fd()) };
+        let answer = poll(&mut [PollFd::new(ring, PollFlags::POLLIN)], PollTimeout::ZERO);
+        // Failing for want of memory, or interrupted, it can't say no.
+        answer != Ok(0)
     }
 
     /// Whether everything that was queued is submitted.

@@ -15,15 +15,16 @@ const PLAIN: &str = "no task-work flags";
 /// A set of flags, and its name.
 type Step = (&'static str, fn(&mut Builder));
 
-/// A ring, disabled until its driver's first turn, and which set of flags it has.
+/// A ring, disabled until its driver's first turn, and which set of flags it has. None tells of deferred
+/// work in the queue's flags: whoever sends to us would write to the memory that the driver reads in each
+/// turn, from another processor.
 pub(crate) fn ring(entries: u32) -> Result<(IoUring, &'static str), Cause> {
     let steps: [Step; 3] = [
         (DEFERRED, |builder| {
-            builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
-            builder.setup_submit_all();
+            builder.setup_single_issuer().setup_defer_taskrun().setup_submit_all();
         }),
         (COOPERATIVE, |builder| {
-            builder.setup_coop_taskrun().setup_taskrun_flag().setup_submit_all();
+            builder.setup_coop_taskrun().setup_submit_all();
         }),
         (PLAIN, |_| {}),
     ];

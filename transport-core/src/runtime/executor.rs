@@ -2,7 +2,8 @@
 //! threads woke.
 //!
 //! Tasks may be woken from any thread; they run on the thread that [entered](Executor::enter). To be
-//! queued there, as nearly all are, takes no lock, and an atomic exchange only for the first of a batch.
+//! queued there, as nearly all are, takes no lock and no atomic exchange: that thread
+//! [looks](Executor::has_ready) before it sleeps.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -24,7 +25,7 @@ pub(super) struct Executor {
     shared: Arc<Shared>,
     tasks: Slab<Running>,
     /// What runs now; kept for its memory.
-    batch: VecDeque<Ready>,
+    batch: Queue,
 }
 
 /// A task as the runtime has it.
@@ -43,11 +44,56 @@ pub(super) struct Common<E: ?Sized> {
     pub(super) end: E,
 }
 
-/// What is to run.
-enum Ready {
+/// What is to run, in its order.
+#[derive(Default)]
+struct Queue {
+    /// The places of those that were woken, and [`NEW`] for each new one. If the task that was woken is
+    /// done, another may be there, which is polled in vain.
+    places: VecDeque<usize>,
+    new: VecDeque<Running>,
+}
+
+/// No task has this place.
+const NEW: usize = usize::MAX;
+
+/// The next to run.
+enum Next {
     New(Running),
-    /// The task at this place; if the one that was woken is done, another, which is polled in vain.
     Woken(usize),
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn push_woken(&mut self, place: usize) {
+        self.places.push_back(place);
+    }
+
+    fn push_new(&mut self, task: Running) {
+        self.places.push_back(NEW);
+        self.new.push_back(task);
+    }
+
+    fn pop(&mut self) -> Option<Next> {
+        match self.places.pop_front()? {
+            NEW => self.new.pop_front().map(Next::New),
+            place => Some(Next::Woken(place)),
+        }
+    }
+
+    /// Appends all that is in the other, which is empty then.
+    fn append(&mut self, from: &mut Queue) {
+        match self.is_empty() {
+            // Mostly; and it keeps the memory of both.
+            true => std::mem::swap(self, from),
+            false => {
+                self.places.append(&mut from.places);
+                self.new.append(&mut from.new);
+            }
+        }
+    }
 }
 
 /// What other threads may reach.
@@ -61,7 +107,7 @@ pub(super) struct Shared {
 /// What is to run, of other threads.
 #[derive(Default)]
 struct Posted {
-    ready: VecDeque<Ready>,
+    ready: Queue,
     /// The runtime is gone: what comes now is dropped.
     ended: bool,
 }
@@ -70,7 +116,7 @@ impl Executor {
     pub(super) fn new(unparker: Unparker) -> Executor {
         let (posted, is_any) = (Mutex::default(), AtomicBool::new(false));
         let shared = Arc::new(Shared { posted, is_any, unparker });
-        Executor { shared, tasks: Slab::new(), batch: VecDeque::new() }
+        Executor { shared, tasks: Slab::new(), batch: Queue::default() }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -79,29 +125,28 @@ impl Executor {
 
     /// Makes this thread the one that runs these tasks, until the answer is dropped.
     pub(super) fn enter(&self) -> Entered {
-        let local = Local { shared: Arc::clone(&self.shared), ready: VecDeque::new() };
+        let local = Local { shared: Arc::clone(&self.shared), ready: Queue::default() };
         Entered { outer: LOCAL.replace(Some(local)) }
     }
 
+    /// Whether anything was woken since on the thread that [entered](Self::enter), which asks this.
+    pub(super) fn has_ready(&self) -> bool {
+        at_home(Arc::as_ptr(&self.shared), |local| !local.ready.is_empty()).unwrap_or(false)
+    }
+
     /// Runs every task that is woken now, once (twice if another thread woke it, too), on the thread
-    /// that [entered](Self::enter). Those that wake meanwhile are the next call's, and their waking
-    /// unparks.
+    /// that [entered](Self::enter). Those that wake meanwhile are the next call's.
     pub(super) fn run(&mut self) {
-        // Something is left where a task panicked.
-        let mut take = |ready: &mut VecDeque<Ready>| match self.batch.is_empty() {
-            true => std::mem::swap(&mut self.batch, ready),
-            false => self.batch.append(ready),
-        };
         if self.shared.is_any.load(Ordering::Acquire) {
             let mut posted = self.shared.lock();
             self.shared.is_any.store(false, Ordering::Relaxed);
-            take(&mut posted.ready);
+            self.batch.append(&mut posted.ready);
         }
-        at_home(Arc::as_ptr(&self.shared), |local| take(&mut local.ready));
-        while let Some(ready) = self.batch.pop_front() {
-            let place = match ready {
-                Ready::New(task) => self.place(task),
-                Ready::Woken(place) => place,
+        at_home(Arc::as_ptr(&self.shared), |local| self.batch.append(&mut local.ready));
+        while let Some(next) = self.batch.pop() {
+            let place = match next {
+                Next::New(task) => self.place(task),
+                Next::Woken(place) => place,
             };
             self.poll(place);
         }
@@ -136,7 +181,7 @@ impl Drop for Executor {
     fn drop(&mut self) {
         self.shared.lock().ended = true;
         // Foreign code runs when futures are dropped: it may wake and start tasks, none of which runs.
-        self.batch.clear();
+        drop(std::mem::take(&mut self.batch));
         self.tasks.clear();
         let left = std::mem::take(&mut self.shared.lock().ready);
         drop(left);
@@ -153,22 +198,24 @@ impl Shared {
         let task = Task::new(Arc::clone(&common));
         let future = Box::pin(Tracked::new(future, Arc::clone(&common)));
         let waker = Waker::from(Arc::clone(&common));
-        let mut new = Some(Ready::New(Running { future, common, waker }));
-        at_home(Arc::as_ptr(self), |local| new.take().into_iter().for_each(|new| local.push(new)));
-        new.into_iter().for_each(|new| self.post(new));
+        let mut new = Some(Running { future, common, waker });
+        at_home(Arc::as_ptr(self), |local| {
+            new.take().into_iter().for_each(|new| local.ready().push_new(new));
+        });
+        new.into_iter().for_each(|new| self.post(|ready| ready.push_new(new)));
         task
     }
 
-    fn post(&self, ready: Ready) {
+    fn post(&self, push: impl FnOnce(&mut Queue)) {
         let mut posted = self.lock();
         if posted.ended {
             // Foreign code runs when the future is dropped.
             drop(posted);
-            drop(ready);
+            drop(push);
             return;
         }
         let is_first = posted.ready.is_empty();
-        posted.ready.push_back(ready);
+        push(&mut posted.ready);
         self.is_any.store(true, Ordering::Release);
         drop(posted);
         if is_first {
@@ -189,15 +236,15 @@ thread_local! {
 /// The runtime that runs on a thread, and what was woken there.
 struct Local {
     shared: Arc<Shared>,
-    ready: VecDeque<Ready>,
+    ready: Queue,
 }
 
 impl Local {
-    fn push(&mut self, ready: Ready) {
-        if self.ready.is_empty() {
-            self.shared.unparker.unpark();
-        }
-        self.ready.push_back(ready);
+    /// To be pushed to.
+    fn ready(&mut self) -> &mut Queue {
+        // Only a driver that waits in a foreign loop, which wakes, is asleep now.
+        self.shared.unparker.nudge_after_lock();
+        &mut self.ready
     }
 }
 
@@ -255,17 +302,18 @@ impl Wakeup {
     }
 
     fn wake(&self) {
-        let woken = || Ready::Woken(self.place.load(Ordering::Relaxed));
+        let place = || self.place.load(Ordering::Relaxed);
         let wake_here = |local: &mut Local| {
             if !self.is_woken.load(Ordering::Relaxed) {
                 self.is_woken.store(true, Ordering::Relaxed);
-                local.push(woken());
+                local.ready().push_woken(place());
             }
         };
         let is_done = at_home(self.shared.as_ptr(), wake_here).is_some();
         // What happened before this is seen in the turn that begins after it.
         if !is_done && !self.is_posted.swap(true, Ordering::AcqRel) {
-            self.shared.upgrade().into_iter().for_each(|shared| shared.post(woken()));
+            let shared = self.shared.upgrade();
+            shared.into_iter().for_each(|shared| shared.post(|ready| ready.push_woken(place())));
         }
     }
 
