@@ -158,19 +158,23 @@ impl UringDriver {
         self.ring.has_more() || !unsafe { self.ring.io.completion_shared() }.is_empty()
     }
 
+    /// Whether there is anything to be had without waiting.
+    fn has_work(&self) -> bool {
+        self.has_more() || self.ring.has_deferred()
+    }
+
     /// For hosts: everything that can be had without waiting.
     fn drain(&mut self) -> io::Result<usize> {
         self.bind()?;
-        if self.is_hosted.get() {
-            // Before reaping, so that what completes later is told again.
-            self.ring.parker.reset_event();
-        }
         let mut count = 0;
         loop {
             self.ring.enter(Some(Duration::ZERO))?;
+            if self.is_hosted.get() {
+                // Of what came until now. What comes from now on tells again, unless it is seen here.
+                self.ring.parker.reset_event();
+            }
             count += self.reap();
-            if !self.has_more() && !self.ring.has_deferred() {
-                // What is deferred from now on is told by the eventfd.
+            if !self.has_work() {
                 return Ok(count + self.ring.timers.fire());
             }
         }
@@ -224,7 +228,8 @@ impl Driver for UringDriver {
     }
 
     fn prepare(&mut self) -> io::Result<Prepared> {
-        match self.drain()? {
+        let is_quiet = self.is_bound && self.is_hosted.get() && !self.has_work();
+        match if is_quiet { 0 } else { self.drain()? } {
             // The tasks that were woken may queue more.
             1.. => Ok(Prepared::Ready),
             0 => match self.ring.parker.prepare(&self.ring.timers) {
