@@ -163,18 +163,25 @@ impl UringDriver {
         self.has_more() || self.ring.has_deferred()
     }
 
-    /// For hosts: everything that can be had without waiting.
-    fn drain(&mut self) -> io::Result<usize> {
+    /// For hosts: submits everything, and takes what comes of that without waiting.
+    fn pass(&mut self) -> io::Result<usize> {
         self.bind()?;
         let mut count = 0;
         loop {
             self.ring.enter(Some(Duration::ZERO))?;
-            if self.is_hosted.get() {
-                // Of what came until now. What comes from now on tells again, unless it is seen here.
-                self.ring.parker.reset_event();
-            }
             count += self.reap();
-            if !self.has_work() {
+            if !self.has_more() {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Takes everything that can be had without waiting.
+    fn drain(&mut self) -> io::Result<usize> {
+        let mut count = 0;
+        loop {
+            count += self.pass()?;
+            if !self.ring.has_deferred() {
                 return Ok(count + self.ring.timers.fire());
             }
         }
@@ -183,9 +190,10 @@ impl UringDriver {
     /// A turn of a driver whose eventfd was handed to a host, and which is turned all the same.
     fn turn_as_host(&mut self, at_most: Option<Duration>) -> io::Result<usize> {
         let count = self.drain()?;
+        self.ring.parker.reset_event();
         let at_most = if count > 0 { Some(Duration::ZERO) } else { at_most };
         let limit = self.ring.parker.wait_limit(at_most, &self.ring.timers);
-        if limit != Some(Duration::ZERO) && !self.has_more() {
+        if limit != Some(Duration::ZERO) && !self.has_work() {
             let mut event = [PollFd::new(self.ring.parker.as_fd(), PollFlags::POLLIN)];
             let limit = limit.map(|limit| limit.as_nanos().div_ceil(1_000_000));
             let limit = limit.map_or(PollTimeout::NONE, |limit| {
@@ -228,13 +236,14 @@ impl Driver for UringDriver {
     }
 
     fn prepare(&mut self) -> io::Result<Prepared> {
-        let is_quiet = self.is_bound && self.is_hosted.get() && !self.has_work();
-        match if is_quiet { 0 } else { self.drain()? } {
+        let is_submitted = self.is_bound && !self.has_more();
+        match if is_submitted { 0 } else { self.pass()? } {
             // The tasks that were woken may queue more.
             1.. => Ok(Prepared::Ready),
             0 => match self.ring.parker.prepare(&self.ring.timers) {
-                // Queued by another thread, which saw the driver awake.
-                Prepared::SleepUntil(_) if self.has_more() => {
+                // Queued by another thread, which saw the driver awake; or told of by the eventfd before
+                // it was emptied, or put off by the kernel, and not told of again.
+                Prepared::SleepUntil(_) if self.has_work() => {
                     self.ring.parker.wake_up();
                     Ok(Prepared::Ready)
                 }
@@ -262,7 +271,11 @@ impl Driver for UringDriver {
 
     fn dispatch(&mut self) -> io::Result<usize> {
         self.ring.parker.wake_up();
-        self.drain()
+        let count = self.pass()?;
+        if self.is_hosted.get() {
+            self.ring.parker.reset_event();
+        }
+        Ok(count + self.ring.timers.fire())
     }
 
     fn unparker(&self) -> Unparker {
