@@ -237,7 +237,12 @@ impl Driver for UringDriver {
 
     fn prepare(&mut self) -> io::Result<Prepared> {
         let is_submitted = self.is_bound && !self.has_more();
-        match if is_submitted { 0 } else { self.pass()? } {
+        let count = if is_submitted { 0 } else { self.pass()? };
+        if !is_submitted && self.is_hosted.get() {
+            // What completed is known; what comes later is seen below, or tells again.
+            self.ring.parker.reset_event();
+        }
+        match count {
             // The tasks that were woken may queue more.
             1.. => Ok(Prepared::Ready),
             0 => match self.ring.parker.prepare(&self.ring.timers) {
@@ -252,10 +257,10 @@ impl Driver for UringDriver {
         }
     }
 
-    /// An eventfd that the kernel writes with each completion, deferred ones too, which the
-    /// ring's own descriptor would not tell; unparkers write it as well. (A second eventfd, polled
-    /// by the ring, is not told on: the kernel does not signal one eventfd while another is
-    /// written.) `None` if it can't be registered.
+    /// An eventfd that the kernel writes with each completion, deferred ones too, by which nobody
+    /// who waits for the ring's own descriptor is woken; unparkers write it as well. (A second
+    /// eventfd, polled by the ring, is not told on: the kernel does not signal one eventfd while
+    /// another is written.) `None` if it can't be registered.
     fn wait_fd(&self) -> Option<BorrowedFd<'_>> {
         let event = self.ring.parker.as_fd();
         if !self.is_hosted.get() {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
@@ -110,7 +110,7 @@ impl Ring {
     }
 
     /// The caller holds the lock, and [nudges](Self::nudge) a driver on another thread afterwards.
-    pub(crate) fn set_due(&self) {
+    fn set_due(&self) {
         if !self.is_due.load(Ordering::Relaxed) {
             // In one order with the driver's falling asleep, before its look.
             self.is_due.store(true, Ordering::SeqCst);
@@ -139,7 +139,6 @@ impl Ring {
 
     /// Queues the poll of the eventfd that ends the driver's sleep.
     pub(crate) fn push_unpark(&self) {
-        use std::os::fd::AsFd;
         let event = types::Fd(self.parker.as_fd().as_raw_fd());
         let entry = opcode::PollAdd::new(event, libc::POLLIN as u32).multi(true).build();
         self.push(&mut self.lock(), Operation::Unpark, entry);
@@ -183,13 +182,14 @@ impl Ring {
         }
     }
 
-    /// Whether an `enter` would bring more: entries that wait to be submitted, or completions that
-    /// overflowed.
+    /// Whether an `enter` would bring more: entries that wait to be submitted, sends to be concluded, or
+    /// completions that overflowed.
     pub(crate) fn has_more(&self) -> bool {
         let state = self.lock();
         // SAFETY: the lock is held, so nobody else touches the submission queue's end.
         let submissions = unsafe { self.io.submission_shared() };
-        !state.overflow.is_empty() || !submissions.is_empty() || submissions.cq_overflow()
+        let is_idle = state.overflow.is_empty() && state.quiet.is_empty();
+        !is_idle || !submissions.is_empty() || submissions.cq_overflow()
     }
 
     /// Whether there is deferred work, of which one `enter` runs only a part, or a completion.
@@ -197,8 +197,8 @@ impl Ring {
         // SAFETY: the ring is open as long as this value.
         let ring = unsafe { BorrowedFd::borrow_raw(self.io.as_raw_fd()) };
         let answer = poll(&mut [PollFd::new(ring, PollFlags::POLLIN)], PollTimeout::ZERO);
-        // Failing for want of memory, or interrupted, it can't say no.
-        answer != Ok(0)
+        // It is interrupted only where nothing was there.
+        answer.is_ok_and(|count| count > 0)
     }
 
     /// Whether everything that was queued is submitted.

@@ -2,17 +2,21 @@
 
 mod ring;
 
+use std::future::poll_fn;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::task::{Context, Waker};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use backend_uring::{Uring, UringDriver};
+use bytes::Bytes;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use transport_core::{
-    AdoptOptions, Backend, Driver, PollRead, Prepared, ReadCursor, Settings, Transport,
+    AdoptOptions, Backend, Chunk, Driver, PollRead, PollWrite, Prepared, ReadCursor, Runtime,
+    Settings, Transport,
 };
 
 use ring::is_available;
@@ -76,4 +80,59 @@ fn connections_that_another_thread_drops_are_all_closed() {
         assert!(told > 0, "{} connections are open, and the host sleeps", peers.len());
         driver.dispatch().expect("it dispatches");
     }
+}
+
+/// Memory that somebody waits to have back.
+struct Lent(Arc<Mutex<Home>>);
+
+#[derive(Default)]
+struct Home {
+    is_back: bool,
+    waiting: Option<Waker>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        b"message"
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut home = self.0.lock().expect("nothing panics");
+            home.is_back = true;
+            home.waiting.take()
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The turn in which a send is concluded tells of nothing, but drops what was sent.
+#[test]
+fn who_waits_for_memory_that_was_sent_is_woken_before_the_driver_sleeps() {
+    if !is_available() {
+        return;
+    }
+    let mut settings = Settings::default();
+    settings.direct_sends = Some(false);
+    let (transport, driver) = Uring::open(&settings).expect("io_uring works here");
+    assert!(driver.wait_fd().is_some(), "the ring can be nested");
+    let mut runtime = Runtime::<Uring>::from_parts(transport, driver);
+    let pair = runtime.transport().pair(&AdoptOptions::new());
+    let (mut connection, _peer) = pair.expect("two descriptors");
+    let home = Arc::<Mutex<Home>>::default();
+    let lent = Chunk::from(Bytes::from_owner(Lent(Arc::clone(&home))));
+    let sent = runtime.spawn(async move {
+        let sent = connection.send_all(lent).await;
+        sent.map(|()| connection)
+    });
+    let back = runtime.spawn(poll_fn(move |cx| {
+        let mut home = home.lock().expect("nothing panics");
+        home.waiting = Some(cx.waker().clone());
+        if home.is_back { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    let limit = runtime.timeout(LIMIT, back);
+    runtime.block_on(limit).expect("it is woken, and the driver does not sleep before it ran");
+    runtime.block_on(sent).expect("it was sent");
 }

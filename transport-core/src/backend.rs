@@ -79,8 +79,7 @@ pub enum Prepared {
 pub trait Driver: Send {
     /// Submits what is queued, waits for events (at most `at_most`; `None` is without end, zero
     /// not at all), wakes the tasks that they concern and those whose timers are due. Answers how
-    /// many events there were. Returns early when unparked, and may do so with nothing. One that has
-    /// woken a task does not wait any more.
+    /// many events there were. Returns early when unparked, and may do so with nothing.
     ///
     /// # Errors
     /// Those of the waiting system call, never EINTR. On another thread than that of the first

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,14 @@ impl Unparker {
         self.parker.nudge_after_lock();
     }
 
+    /// [`unpark`](Self::unpark) for executors, on the thread that turns the driver, where it costs no
+    /// atomic operation. On another it may come to nothing.
+    pub fn unpark_here(&self) {
+        self.parker.is_notified_here.store(true, Ordering::Relaxed);
+        // It is asleep, as others see it, while it waits in a foreign loop, which has called this.
+        self.parker.nudge_after_lock();
+    }
+
     /// For executors: forgets a notification, before looking at everything that it could be about.
     pub fn reset(&self) {
         self.parker.reset();
@@ -54,7 +62,8 @@ impl Unparker {
     /// For executors: whether the next sleep would end at once.
     #[must_use]
     pub fn is_notified(&self) -> bool {
-        self.parker.state.load(Ordering::SeqCst) == NOTIFIED
+        let is_notified_here = self.parker.is_notified_here.load(Ordering::Relaxed);
+        is_notified_here || self.parker.state.load(Ordering::SeqCst) == NOTIFIED
     }
 
     /// A waker that unparks.
@@ -73,6 +82,8 @@ impl fmt::Debug for Unparker {
 /// The driver's side of its unparkers: an eventfd to wait for, and whether it waits.
 pub struct Parker {
     state: AtomicU8,
+    /// Notified on the driver's own thread, which alone uses this.
+    is_notified_here: AtomicBool,
     event: EventFd,
 }
 
@@ -84,7 +95,8 @@ impl Parker {
     pub fn new() -> io::Result<Arc<Parker>> {
         let event =
             EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        Ok(Arc::new(Parker { state: AtomicU8::new(AWAKE), event }))
+        let (state, is_notified_here) = (AtomicU8::new(AWAKE), AtomicBool::new(false));
+        Ok(Arc::new(Parker { state, is_notified_here, event }))
     }
 
     /// An unparker of this.
@@ -102,6 +114,10 @@ impl Parker {
 
     /// Announces a sleep. `false` means that there was a notification, now consumed: do not sleep.
     fn fall_asleep(&self) -> bool {
+        if self.is_notified_here.load(Ordering::Relaxed) {
+            self.is_notified_here.store(false, Ordering::Relaxed);
+            return false;
+        }
         if self.state.compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             fence(Ordering::SeqCst);
             return true;
@@ -149,7 +165,8 @@ impl Parker {
 
     /// Ends the sleep, and consumes the notification that ended it.
     pub fn wake_up(&self) {
-        self.state.store(AWAKE, Ordering::SeqCst);
+        // Exchanged, so that what came before a notification is seen.
+        self.state.swap(AWAKE, Ordering::SeqCst);
     }
 
     /// Takes the eventfd's count, for those who wait for it level-triggered.
@@ -159,6 +176,7 @@ impl Parker {
     }
 
     fn reset(&self) {
+        self.is_notified_here.store(false, Ordering::Relaxed);
         // One that is not seen yet keeps the driver awake.
         if self.state.load(Ordering::Relaxed) == NOTIFIED {
             // On failure it was consumed meanwhile.

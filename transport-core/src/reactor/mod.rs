@@ -93,7 +93,9 @@ pub trait Source: AsFd + Send + Sync + 'static {
 
     /// Makes `attempt` when the descriptor may be ready for `interest`, again when it answers
     /// EINTR, and waits when it answers [`WouldBlock`](io::ErrorKind::WouldBlock): then the
-    /// newest waker of that direction is woken when the descriptor becomes ready.
+    /// newest waker of that direction is woken when the descriptor becomes ready. The attempt neither
+    /// keeps the descriptor nor duplicates it: who wants that asks the source for it ([`AsFd`]), which
+    /// then ends its watch before the descriptor.
     ///
     /// For implementers: after [`Progress::Drained`] the readiness is forgotten, unless the peer
     /// has hung up meanwhile: a short read and a shutdown can come in one event, and the end of

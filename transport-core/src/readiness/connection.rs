@@ -99,14 +99,10 @@ pub type ReadyConnection<R> = Duplex<ReadyReadHalf<R>>;
 /// Registers `fd` and makes a connection of it.
 pub(super) fn connect<R: Reactor>(
     context: Arc<Context<R>>,
-    fd: OwnedFd,
+    fd: SharedFd,
     descriptors: Descriptors,
     history: History,
 ) -> io::Result<ReadyConnection<R>> {
-    let fd = match history {
-        History::Known => SharedFd::of_new_socket(fd),
-        History::Unknown => SharedFd::new(fd),
-    };
     let source = context.reactor.register(fd)?;
     let shared = Arc::new(Shared {
         source,

@@ -150,6 +150,7 @@ impl<R: Reactor> Listener for ReadyListener<R> {
     ) -> Poll<io::Result<(ReadyConnection<R>, PeerAddress)>> {
         let (fd, peer) = ready!(self.poll_accept_descriptor(cx))?;
         let descriptors = self.state().descriptors();
+        let fd = SharedFd::of_new_socket(fd);
         let history = if self.state().is_adopted() { History::Unknown } else { History::Known };
         let connection = connection::connect(Arc::clone(&self.context), fd, descriptors, history)?;
         Poll::Ready(Ok((connection, peer)))

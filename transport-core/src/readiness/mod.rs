@@ -78,7 +78,7 @@ impl<R: Reactor> Readiness<R> {
 
     fn connection(
         &self,
-        fd: OwnedFd,
+        fd: SharedFd,
         descriptors: Descriptors,
         history: History,
     ) -> std::io::Result<ReadyConnection<R>> {
@@ -108,6 +108,7 @@ impl<R: Reactor> Transport for Readiness<R> {
         loop {
             match dial.attempt()? {
                 Dialled::Connected(fd) => {
+                    let fd = SharedFd::of_new_socket(fd);
                     let connection = self.connection(fd, options.descriptors, History::Known);
                     return connection.map_err(|e| Error::new("connect to", Some(to), e));
                 }
@@ -128,13 +129,14 @@ impl<R: Reactor> Transport for Readiness<R> {
 
     fn adopt_connection(&self, fd: OwnedFd, options: &AdoptOptions) -> Result<ReadyConnection<R>> {
         let fd = socket::adopt_connection(fd, Mode::NonBlocking, options)?;
-        self.connection(fd, options.descriptors, History::Unknown)
+        self.connection(SharedFd::new(fd), options.descriptors, History::Unknown)
             .map_err(|e| Error::new("adopt a connection", None, e))
     }
 
     fn pair(&self, options: &AdoptOptions) -> Result<(ReadyConnection<R>, ReadyConnection<R>)> {
         let (one, other) = socket::pair(Mode::NonBlocking, options)?;
         let make = |fd| {
+            let fd = SharedFd::of_new_socket(fd);
             self.connection(fd, options.descriptors, History::Known)
                 .map_err(|e| Error::new("make a pair", None, e))
         };

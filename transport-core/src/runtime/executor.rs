@@ -2,8 +2,7 @@
 //! threads woke.
 //!
 //! Tasks may be woken from any thread; they run on the thread that [entered](Executor::enter). To be
-//! queued there, as nearly all are, takes no lock and no atomic exchange: that thread
-//! [looks](Executor::has_ready) before it sleeps.
+//! queued there, as nearly all are, takes no lock and no atomic exchange.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -129,13 +128,9 @@ impl Executor {
         Entered { outer: LOCAL.replace(Some(local)) }
     }
 
-    /// Whether anything was woken since on the thread that [entered](Self::enter), which asks this.
-    pub(super) fn has_ready(&self) -> bool {
-        at_home(Arc::as_ptr(&self.shared), |local| !local.ready.is_empty()).unwrap_or(false)
-    }
-
     /// Runs every task that is woken now, once (twice if another thread woke it, too), on the thread
-    /// that [entered](Self::enter). Those that wake meanwhile are the next call's.
+    /// that [entered](Self::enter). Those that wake meanwhile are the next call's, and their waking
+    /// unparks.
     pub(super) fn run(&mut self) {
         if self.shared.is_any.load(Ordering::Acquire) {
             let mut posted = self.shared.lock();
@@ -242,8 +237,7 @@ struct Local {
 impl Local {
     /// To be pushed to.
     fn ready(&mut self) -> &mut Queue {
-        // Only a driver that waits in a foreign loop, which wakes, is asleep now.
-        self.shared.unparker.nudge_after_lock();
+        self.shared.unparker.unpark_here();
         &mut self.ready
     }
 }

@@ -126,9 +126,9 @@ impl<B: Backend> Runtime<B> {
             // A task that was woken meanwhile keeps the driver from sleeping, not from looking: tasks
             // that wake each other don't keep the others from the kernel's events. And before
             // returning, what the future did last (closing, sending) is submitted.
-            let turned = match output.is_some() || executor.has_ready() {
-                false => spin.wait(driver, || executor.has_ready() || unparker.is_notified()),
-                true => driver.turn(Some(Duration::ZERO)).map(drop),
+            let turned = match output {
+                None => spin.wait(driver, &unparker),
+                Some(_) => driver.turn(Some(Duration::ZERO)).map(drop),
             };
             if let Err(e) = turned {
                 panic!("the driver can't wait: {e}");

@@ -7,6 +7,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::backend::Driver;
+use crate::unparker::Unparker;
 
 /// How long to look before each sleep. Adapts: it falls while looking finds nothing, until it is
 /// not done at all, and is at its limit again once a wait was short enough to have been worth it.
@@ -22,19 +23,14 @@ impl Spin {
         Spin { limit, now: limit }
     }
 
-    /// A turn of the driver that waits without end, unless it is unparked. Spins until somebody
-    /// `is_woken`.
-    pub(super) fn wait(
-        &mut self,
-        driver: &mut impl Driver,
-        is_woken: impl Fn() -> bool,
-    ) -> io::Result<()> {
-        if self.limit.is_zero() || is_woken() {
+    /// A turn of the driver that waits without end, unless it is unparked.
+    pub(super) fn wait(&mut self, driver: &mut impl Driver, unparker: &Unparker) -> io::Result<()> {
+        if self.limit.is_zero() || unparker.is_notified() {
             return driver.turn(None).map(drop);
         }
         let begun = Instant::now();
         while begun.elapsed() < self.now {
-            if driver.turn(Some(Duration::ZERO))? > 0 || is_woken() {
+            if driver.turn(Some(Duration::ZERO))? > 0 || unparker.is_notified() {
                 return Ok(());
             }
             std::hint::spin_loop();
