@@ -24,7 +24,10 @@ use crate::roster::{Member, Program};
 /// How long system calls are counted for each server.
 const COUNTING: Duration = Duration::from_millis(100);
 
-/// How often each heat of a cell is started, each time for an equal share of the cell's length.
+/// How long a life of a heat is, about.
+const LIFE: Duration = Duration::from_secs(6);
+
+/// How many lives a heat has at least.
 const LIVES: usize = 2;
 
 /// With more connections there is one heat of all, with one life: opening them takes too long.
@@ -215,7 +218,11 @@ impl Schedule {
         let names: Vec<&str> = members.iter().map(|one| one.name.as_str()).collect();
         let (heats, lives) = match members.iter().any(is_large) {
             true => (vec![(0..members.len()).collect()], 1),
-            false => (heats::deal(&names, baseline), LIVES),
+            false => {
+                let heats = heats::deal(&names, baseline);
+                let lives = lives(length.div_f64(heats.len() as f64));
+                (heats, lives)
+            }
         };
         let share = length.div_f64((heats.len() * lives) as f64);
         let planned = |heat: Vec<usize>| {
@@ -265,6 +272,11 @@ impl Loaded {
     }
 }
 
+/// How often a heat that is measured for `length` in all is started, each time for an equal share.
+fn lives(length: Duration) -> usize {
+    (length.div_duration_f64(LIFE).round() as usize).max(LIVES)
+}
+
 /// Whether a failure is that of one server: those begin with its name.
 fn is_of(failure: &Failure, server: &str) -> bool {
     let said = failure.to_string();
@@ -293,4 +305,16 @@ fn peak(peaks: &CellResult, name: &str) -> Option<f64> {
 
 fn left_out(name: &str, reason: &str) -> Absent {
     Absent { server: name.to_owned(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_measured_longer_lives_more_often() {
+        let of = |seconds| lives(Duration::from_secs(seconds));
+        // A cell of 50 seconds in four heats, and in one; a short trial; a close look.
+        assert_eq!([12, 50, 1, 150].map(of), [2, 8, 2, 25]);
+    }
 }

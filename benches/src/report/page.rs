@@ -157,7 +157,8 @@ fn method(baseline: &str) -> Markup {
                      "core. Too many at once would take the caches from each other, so many "
                      "are measured in groups, called heats, one after the other. " (baseline) " and the "
                      "servers that many are compared with take part in every heat. Each heat is "
-                     "started twice, because a process can be lucky with where it lies in memory. "
+                     "started again every few seconds, twice at least, because a process can be lucky with "
+                     "where it lies in memory. "
                      "With 10,000 connections, which take minutes to open, there is one heat of all, "
                      "once." }
                 li { "The servers of a heat are loaded in turn, a slice of some tens of milliseconds "
