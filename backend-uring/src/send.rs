@@ -24,9 +24,14 @@ use crate::ring::{Ring, State};
 /// The most that one request carries; the rest follows.
 const MOST: usize = 1 << 30;
 
-/// The sending side of a slot.
+/// The sending side of a slot: nothing until something is sent, for of many connections most are
+/// silent.
 #[derive(Default)]
-pub(crate) struct Send {
+pub(crate) struct Send(Option<Box<Sending>>);
+
+/// What is being sent, and what became of it.
+#[derive(Default)]
+struct Sending {
     /// What the kernel reads.
     in_flight: Option<Chunk>,
     /// The place in the queue of a send that reports only its failure.
@@ -40,24 +45,35 @@ pub(crate) struct Send {
 
 impl Send {
     pub(crate) fn is_in_flight(&self) -> bool {
-        self.in_flight.is_some()
+        self.0.as_ref().is_some_and(|sending| sending.in_flight.is_some())
     }
 
     pub(crate) fn bytes_in_flight(&self) -> usize {
-        self.in_flight.as_ref().map_or(0, |chunk| chunk.len())
+        let in_flight = self.0.as_ref().and_then(|sending| sending.in_flight.as_ref());
+        in_flight.map_or(0, |chunk| chunk.len())
     }
 
     pub(crate) fn take_waker(&mut self) -> Option<Waker> {
-        self.waker.take()
+        self.0.as_mut()?.waker.take()
     }
 
     /// Takes the chunk out of the kernel's sight for ever: when its ring could not be drained.
     pub(crate) fn leak(&mut self) {
-        std::mem::forget(self.in_flight.take());
+        std::mem::forget(self.0.as_mut().and_then(|sending| sending.in_flight.take()));
     }
 
     fn take_failure(&mut self) -> Option<io::Error> {
-        self.failed.take().map(io::Error::from_raw_os_error)
+        self.0.as_mut()?.failed.take().map(io::Error::from_raw_os_error)
+    }
+
+    /// Made now if nothing was sent before.
+    fn sending(&mut self) -> &mut Sending {
+        self.0.get_or_insert_default()
+    }
+
+    /// Whether the send with this place in the queue has not reported.
+    fn is_quiet_at(&self, place: u64) -> bool {
+        self.0.as_ref().is_some_and(|sending| sending.quiet == Some(place))
     }
 }
 
@@ -96,8 +112,9 @@ impl RingSource {
             true => entry(slot.fd(), chunk, libc::MSG_DONTWAIT).flags(Flags::SKIP_SUCCESS),
             false => entry(slot.fd(), chunk, 0),
         };
-        slot.send.in_flight = Some(std::mem::take(chunk));
-        slot.send.quiet = is_quiet.then_some(place);
+        let sending = slot.send.sending();
+        sending.in_flight = Some(std::mem::take(chunk));
+        sending.quiet = is_quiet.then_some(place);
         self.ring.push(&mut state, Operation::Send(token), entry);
         if is_quiet {
             state.quiet.push(place, token);
@@ -136,7 +153,7 @@ impl RingSource {
         let mut state = self.ring.lock();
         match state.slots.get(token) {
             Some(slot) if slot.send.is_in_flight() => {
-                slot.send.then_shut_down = true;
+                slot.send.sending().then_shut_down = true;
                 state.quiet.wait();
             }
             _ => return false,
@@ -148,9 +165,10 @@ impl RingSource {
 }
 
 fn register(send: &mut Send, waker: &Waker) -> Option<Waker> {
-    match &send.waker {
+    let waiting = &mut send.sending().waker;
+    match waiting {
         Some(old) if old.will_wake(waker) => None,
-        _ => send.waker.replace(waker.clone()),
+        _ => waiting.replace(waker.clone()),
     }
 }
 
@@ -166,8 +184,9 @@ impl Ring {
     ) {
         let is_ending = state.slots.is_ending();
         let Some(slot) = state.slots.get(token) else { return };
-        let Some(chunk) = slot.send.in_flight.as_mut() else { return };
-        slot.send.quiet = None;
+        let sending = slot.send.sending();
+        let Some(chunk) = sending.in_flight.as_mut() else { return };
+        sending.quiet = None;
         let failed = match usize::try_from(result) {
             Ok(sent) if sent < chunk.len() => {
                 // Not all of it, so this drops no memory under the lock.
@@ -183,7 +202,7 @@ impl Ring {
             }
             Err(_) => Some(-result),
         };
-        slot.send.failed = failed;
+        sending.failed = failed;
         self.finish_send(slot, giving, reaped);
     }
 
@@ -195,9 +214,9 @@ impl Ring {
         (place, token): (u64, Token),
         reaped: &mut Reaped,
     ) {
-        let slot = state.slots.get(token).filter(|slot| slot.send.quiet == Some(place));
+        let slot = state.slots.get(token).filter(|slot| slot.send.is_quiet_at(place));
         let Some(slot) = slot else { return };
-        slot.send.quiet = None;
+        slot.send.sending().quiet = None;
         self.finish_send(slot, giving, reaped);
         state.slots.remove_if_over(token, &mut reaped.over);
     }
@@ -205,24 +224,26 @@ impl Ring {
     /// The send of this slot is over, however it ended.
     #[inline]
     fn finish_send(&self, slot: &mut Slot, giving: &mut Giving<'_>, reaped: &mut Reaped) {
-        if slot.send.then_shut_down {
+        if slot.send.sending().then_shut_down {
             // Nobody is left to tell.
             _ = socket::shutdown(slot.fd(), Shutdown::Write);
         }
-        reaped.woken.extend(slot.send.waker.take());
-        let Some(chunk) = &mut slot.send.in_flight else { return };
+        let sending = slot.send.sending();
+        reaped.woken.extend(sending.waker.take());
+        let Some(chunk) = &mut sending.in_flight else { return };
         match chunk.take_back(&self.buffers) {
             Some(buffer) => giving.put(buffer as u16),
             None => reaped.sent.push(std::mem::take(chunk)),
         }
         // Empty now: this drops no memory.
-        slot.send.in_flight = None;
+        sending.in_flight = None;
     }
 
     /// Queues what the slot has to send.
     fn submit_send(&self, state: &mut State, token: Token) {
         let Some(slot) = state.slots.get(token) else { return };
-        let Some(chunk) = &slot.send.in_flight else { return };
+        let Some(sending) = &slot.send.0 else { return };
+        let Some(chunk) = &sending.in_flight else { return };
         let entry = entry(slot.fd(), chunk, 0);
         self.push(state, Operation::Send(token), entry);
     }

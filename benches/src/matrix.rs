@@ -27,7 +27,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     servers: Vec<String>,
     /// How long each cell's load lasts, in seconds, all servers together
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 45, value_parser = clap::value_parser!(u32).range(1..))]
     seconds_per_cell: u32,
     /// The server that takes part twice, as the control
     #[arg(long, value_name = "NAME", default_value = roster::BASELINE)]

@@ -25,7 +25,7 @@ use crate::roster::{Member, Program};
 const COUNTING: Duration = Duration::from_millis(100);
 
 /// How long a life of a heat is, about.
-const LIFE: Duration = Duration::from_secs(6);
+const LIFE: Duration = Duration::from_secs(3);
 
 /// How many lives a heat has at least.
 const LIVES: usize = 2;
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn who_is_measured_longer_lives_more_often() {
         let of = |seconds| lives(Duration::from_secs(seconds));
-        // A cell of 50 seconds in four heats, and in one; a short trial; a close look.
-        assert_eq!([12, 50, 1, 150].map(of), [2, 8, 2, 25]);
+        // A cell of 45 seconds in four heats, and in one; a short trial; a close look.
+        assert_eq!([11, 45, 1, 150].map(of), [4, 15, 2, 50]);
     }
 }

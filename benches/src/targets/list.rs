@@ -161,7 +161,10 @@ pub(crate) const TARGETS: &[Target] = &[
     Target {
         says: "memory of an idle connection",
         cells: &["idle"],
-        claim: Claim::AtMostBytesEach { bytes: 1024.0, servers: &["epoll", "uring"] },
+        claim: Claim::AtMostBytesEach {
+            bytes: 1024.0,
+            servers: &["epoll", "uring", "uring-owned", "uring-borrowed"],
+        },
     },
     Target {
         says: "round trips with spinning against without, one connection",
