@@ -1,16 +1,16 @@
-//! Fairness: case 166.
+//! Fairness: cases 166 and 168.
 //!
-//! One endless sender must not keep the others waiting: a task that always finds more to read has
-//! to let the rest of the thread have its turn.
+//! One endless sender must not keep the others waiting, nor an endless queue of clients: a task that
+//! always finds more to read, or to accept, has to let the rest of the thread have its turn.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use transport_core::Connection;
+use transport_core::{Connection, ListenOptions, Listener, Transport};
 
 use crate::case::{Case, cases};
 use crate::cases::meeting::Side;
@@ -28,7 +28,10 @@ const ATTEMPTS: usize = 8;
 const RESOLUTION: Duration = Duration::from_millis(1);
 
 pub(super) fn cases<F: Fixture>() -> Vec<Case<F>> {
-    cases![F; 166 endless_sender_is_no_burden needs CONCURRENT | ALONE]
+    cases![F;
+        166 endless_sender_is_no_burden needs CONCURRENT | ALONE,
+        168 waiting_clients_are_no_burden needs CONCURRENT,
+    ]
 }
 
 fn endless_sender_is_no_burden<F: Fixture>(cx: &mut Context<F>) {
@@ -58,6 +61,30 @@ fn endless_sender_is_no_burden<F: Fixture>(cx: &mut Context<F>) {
             "{path} path: one endless sender may at most double the others' p99, from {alone:?}: {burdened:?}"
         );
     }
+}
+
+/// How many clients wait to be accepted.
+const WAITING: usize = 500;
+
+/// Those who were accepted have their turns while others are left.
+fn waiting_clients_are_no_burden<F: Fixture>(cx: &mut Context<F>) {
+    let address = cx.address("s");
+    let mut runtime = cx.runtime();
+    let (transport, handle) = (runtime.transport().clone(), runtime.handle());
+    runtime.block_on(async {
+        let backlog = ListenOptions::new().backlog(WAITING as u32);
+        let mut listener = transport.listen(&address, &backlog).expect("it is free");
+        let connect = |_| oracle::connect(&address).expect("there is room");
+        let _clients: Vec<UnixStream> = (0..WAITING).map(connect).collect();
+        let (mut accepted, served) = (Vec::new(), Arc::new(AtomicBool::new(false)));
+        while !served.load(Ordering::Relaxed) {
+            assert!(accepted.len() < WAITING, "nobody is served until all are accepted");
+            accepted.push(listener.accept().await.expect("clients wait"));
+            let served = Arc::clone(&served);
+            handle.spawn(async move { served.store(true, Ordering::Relaxed) }).detach();
+        }
+        cx.note(format_args!("the first is served when {} are accepted", accepted.len()));
+    });
 }
 
 async fn ping_pong(mut connection: impl Connection, owned: bool) {

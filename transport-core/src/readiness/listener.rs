@@ -92,27 +92,25 @@ impl<R: Reactor> ReadyListener<R> {
         &mut self,
         cx: &mut task::Context<'_>,
     ) -> Poll<io::Result<(OwnedFd, PeerAddress)>> {
-        let mut registered = false;
         loop {
             let phase = self.state().phase();
             let answer = match phase {
                 Phase::Closed => return Poll::Ready(Err(closed())),
                 phase => self.poll_attempt(cx, phase),
             };
-            if let Poll::Ready(result) = answer {
-                match result {
-                    Err(e) if is_retried(&e) => continue,
-                    // Closing and draining make the call fail; the new phase says which it was.
-                    Err(_) if self.state().phase() != phase => continue,
-                    other => return Poll::Ready(other),
+            match answer {
+                Poll::Ready(Err(e)) if is_retried(&e) => {}
+                // Closing and draining make the call fail; the new phase says which it was.
+                Poll::Ready(Err(_)) if self.state().phase() != phase => {}
+                Poll::Pending => {
+                    self.waiter.register(cx.waker());
+                    // It may have changed before there was a waker to wake.
+                    if self.state().phase() == phase {
+                        return Poll::Pending;
+                    }
                 }
+                ready => return ready,
             }
-            if registered {
-                return Poll::Pending;
-            }
-            // The phase may have changed before there was a waker to wake.
-            self.waiter.register(cx.waker());
-            registered = true;
         }
     }
 
