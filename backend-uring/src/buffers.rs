@@ -76,7 +76,7 @@ impl Buffers {
     pub(crate) fn giving(&self) -> Giving<'_> {
         // Nothing inside panics.
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        Giving { buffers: self, tail }
+        Giving { buffers: self, tail, has_grown: false }
     }
 
     /// How many bytes the kernel could write to now.
@@ -142,18 +142,22 @@ impl Buffers {
 pub(crate) struct Giving<'b> {
     buffers: &'b Buffers,
     tail: MutexGuard<'b, u16>,
+    has_grown: bool,
 }
 
 impl Giving<'_> {
-    /// Gives the kernel as many buffers again as are in use, at first [`FEW`]; `false` if all are in
-    /// use. Few buffers stay in the cache, and too few stop receives. By the driver alone.
-    pub(crate) fn grow(&mut self) -> bool {
+    /// Gives the kernel as many buffers again as are in use, at first [`FEW`], unless all are, or this
+    /// has done so: the receives that stop in one turn stop for the same want. Few buffers stay in
+    /// the cache, and too few stop receives. By the driver alone.
+    pub(crate) fn grow(&mut self) {
+        if std::mem::replace(&mut self.has_grown, true) {
+            return;
+        }
         let Buffers { used, entries, .. } = self.buffers;
         let now = used.load(Ordering::Relaxed);
         let more = now.saturating_mul(2).clamp(FEW, (*entries).max(FEW)).min(*entries);
         (now..more).for_each(|buffer| self.put(buffer));
         used.store(more, Ordering::Relaxed);
-        more > now
     }
 
     /// Gives a buffer that a completion brought straight back.

@@ -85,6 +85,34 @@ fn a_send_is_made_as_it_was_asked_for() {
     }
 }
 
+/// Receives that stop for the same want of buffers bring as many as are needed, and not twice as many
+/// each.
+#[test]
+fn buffers_are_as_many_as_are_needed() {
+    if !is_available() {
+        return;
+    }
+    const CONNECTIONS: usize = 50;
+    let settings = Settings::default();
+    let mut runtime = Runtime::<Uring>::new(&settings).expect("io_uring works here");
+    let transport = runtime.transport().clone();
+    let lent = || transport.bytes_lent() / settings.buffer_size as usize;
+    let few = lent();
+    assert!(few < CONNECTIONS / 2, "{few} buffers at first");
+    let mut all: Vec<_> = (0..CONNECTIONS).map(|_| connected(&transport)).collect();
+    for byte in 0..10 {
+        all.iter_mut().for_each(|(_, peer)| peer.write_all(&[byte]).expect("there is room"));
+        let received = async {
+            for (connection, _) in &mut all {
+                assert_eq!(&*connection.recv().await?, &[byte]);
+            }
+            std::io::Result::Ok(())
+        };
+        runtime.block_on(received).expect("all were sent");
+    }
+    assert!(lent() < 2 * CONNECTIONS, "{} buffers for {CONNECTIONS} connections", lent());
+}
+
 /// Whoever waits for a silent send on the driver's own thread is woken without another event.
 #[test]
 fn a_send_behind_another_is_not_left_waiting() {
