@@ -119,7 +119,8 @@ pub struct EpollSource {
 impl EpollSource {
     /// Asks to be told of room, once somebody waits for it.
     fn ask(&self, interest: Interest) {
-        if interest == Interest::Write && self.readiness.ask(interest) {
+        if interest == Interest::Write && !self.readiness.is_asked(interest) {
+            self.readiness.ask(interest);
             let mut event = EpollEvent::new(EVENTS_OF_A_WRITER, self.token.bits());
             // ENOENT means that the watch has ended. Nothing else can be wrong with it.
             _ = self.shared.epoll.modify(&self.fd, &mut event);

@@ -104,7 +104,7 @@ impl PollRead for UringReadHalf {
             && self.pieces.note(chunk.len())
         {
             // From now on it would tell of what completes anyway.
-            self.source().cancel_poll(Interest::Read);
+            self.source().stop_asking(Interest::Read);
         }
         received
     }

@@ -90,12 +90,9 @@ impl UringDriver {
         for completion in unsafe { self.ring.io.completion_shared() } {
             let (result, flags) = (completion.result(), completion.flags());
             match Operation::from_user_data(completion.user_data()) {
-                Operation::PollRead(token) => {
-                    self.events.push((token, polled(result, flags, Event::READ_SPENT)));
-                }
-                Operation::PollWrite(token) => {
-                    self.events.push((token, polled(result, flags, Event::WRITE_SPENT)));
-                }
+                // Whoever cancelled it knows.
+                Operation::Poll(_) if result == -libc::ECANCELED => {}
+                Operation::Poll(token) => self.events.push((token, polled(result, flags))),
                 operation @ (Operation::Receive(_) | Operation::Send(_)) => {
                     owned += 1;
                     let state = state.get_or_insert_with(|| self.ring.lock());
@@ -336,11 +333,11 @@ impl fmt::Debug for UringDriver {
 
 /// What a poll's completion says, in core's words, which are those of `poll(2)`. A failed poll lets
 /// the waiter try.
-fn polled(result: i32, flags: u32, spent: Event) -> Event {
+fn polled(result: i32, flags: u32) -> Event {
     let said = match u32::try_from(result) {
         // Of urgent data a poll on the ring knows nothing, and says something (`doubt`).
         Ok(events) => Event::from_bits_truncate(events) - Event::URGENT,
         Err(_) => Event::READ | Event::WRITE,
     };
-    if cqueue::more(flags) { said } else { said | spent }
+    if cqueue::more(flags) { said } else { said | Event::SPENT }
 }

@@ -5,10 +5,8 @@ use transport_core::reactor::Token;
 /// What a completion is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
-    /// A source's poll for reading.
-    PollRead(Token),
-    /// A source's poll for writing.
-    PollWrite(Token),
+    /// A source's poll.
+    Poll(Token),
     /// An owned receive.
     Receive(Token),
     /// An owned send.
@@ -29,13 +27,12 @@ impl Operation {
     /// For a submission.
     pub(crate) const fn user_data(self) -> u64 {
         let (kind, token) = match self {
-            Operation::PollRead(token) => (0, token.bits()),
-            Operation::PollWrite(token) => (1, token.bits()),
-            Operation::Receive(token) => (2, token.bits()),
-            Operation::Send(token) => (3, token.bits()),
-            Operation::Unpark => (4, 0),
-            Operation::Cancel => (5, 0),
-            Operation::Settle => (6, 0),
+            Operation::Poll(token) => (0, token.bits()),
+            Operation::Receive(token) => (1, token.bits()),
+            Operation::Send(token) => (2, token.bits()),
+            Operation::Unpark => (3, 0),
+            Operation::Cancel => (4, 0),
+            Operation::Settle => (5, 0),
         };
         kind << KIND_SHIFT | token
     }
@@ -44,12 +41,11 @@ impl Operation {
     pub(crate) const fn from_user_data(user_data: u64) -> Operation {
         let token = Token::from_bits(user_data & TOKEN_MASK);
         match user_data >> KIND_SHIFT {
-            0 => Operation::PollRead(token),
-            1 => Operation::PollWrite(token),
-            2 => Operation::Receive(token),
-            3 => Operation::Send(token),
-            4 => Operation::Unpark,
-            5 => Operation::Cancel,
+            0 => Operation::Poll(token),
+            1 => Operation::Receive(token),
+            2 => Operation::Send(token),
+            3 => Operation::Unpark,
+            4 => Operation::Cancel,
             _ => Operation::Settle,
         }
     }
@@ -63,8 +59,7 @@ mod tests {
     fn every_operation_survives_the_kernel() {
         let token = Token::from_bits(0x0fff_ffff_ffff_ffff);
         for operation in [
-            Operation::PollRead(token),
-            Operation::PollWrite(token),
+            Operation::Poll(token),
             Operation::Receive(token),
             Operation::Send(token),
             Operation::Unpark,

@@ -4,19 +4,19 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use io_uring::{opcode, types};
-use transport_core::reactor::{CachedReadiness, Token};
+use transport_core::reactor::{CachedReadiness, Event, Token};
 use transport_core::timers::Sleep;
 use transport_core::{Closer, Interest, Progress, Reactor, SharedFd, Source};
 
 use crate::doubt::Doubt;
 use crate::operation::Operation;
 use crate::owned::NO_SLOT;
-use crate::ring::Ring;
+use crate::ring::{Ring, State};
 
 /// Watches descriptors for a [`UringDriver`](crate::UringDriver).
 #[derive(Clone, Debug)]
@@ -29,8 +29,9 @@ impl RingReactor {
         // The kernel is asked when somebody waits, not before.
         let (token, readiness) = self.ring.registry.insert(())?;
         let slot = AtomicU64::new(NO_SLOT);
-        let (doubted, ring) = (AtomicU32::new(0), Arc::clone(&self.ring));
-        Ok(RingSource { fd, readiness, token, wakes_one, doubted, slot, ring })
+        let (was_replaced, doubted) = (AtomicBool::new(false), AtomicU32::new(0));
+        let ring = Arc::clone(&self.ring);
+        Ok(RingSource { fd, readiness, token, wakes_one, was_replaced, doubted, slot, ring })
     }
 }
 
@@ -66,6 +67,9 @@ pub struct RingSource {
     readiness: Arc<CachedReadiness>,
     token: Token,
     wakes_one: bool,
+    /// Its poll was cancelled for another. From then on an end that is told may be the former's, and so
+    /// there may be one that was not asked for. Written under the ring's lock.
+    was_replaced: AtomicBool,
     /// See [`Doubts::note`](crate::doubt::Doubts::note).
     doubted: AtomicU32,
     /// The bits of the slot's token, or [`NO_SLOT`]; written under the ring's lock.
@@ -74,56 +78,68 @@ pub struct RingSource {
 }
 
 impl RingSource {
-    /// Asks the kernel to tell each time.
+    /// Asks the kernel to tell of `interest`, too, each time.
     #[cold]
-    fn push_poll(&self, interest: Interest) {
-        let fd = types::Fd(self.fd.as_raw_fd());
-        let (operation, entry) = match interest {
-            Interest::Read if self.wakes_one => {
-                // Only a poll that ends with its first event may be exclusive.
-                let events = libc::POLLIN as u32 | libc::EPOLLEXCLUSIVE as u32;
-                (Operation::PollRead(self.token), opcode::PollAdd::new(fd, events).build())
-            }
-            Interest::Read => {
-                let events = libc::POLLIN | libc::POLLRDHUP;
-                let poll = opcode::PollAdd::new(fd, events as u32).multi(true);
-                (Operation::PollRead(self.token), poll.build())
-            }
-            Interest::Write => {
-                let poll = opcode::PollAdd::new(fd, libc::POLLOUT as u32).multi(true);
-                (Operation::PollWrite(self.token), poll.build())
-            }
-        };
-        self.ring.push(&mut self.ring.lock(), operation, entry);
+    fn ask(&self, interest: Interest) {
+        let mut state = self.ring.lock();
+        let before = self.readiness.ask(interest);
+        self.replace_poll(&mut state, before, before | interest.into());
+        drop(state);
         self.ring.nudge();
     }
-}
 
-impl RingSource {
-    /// Queues the cancellation of the polls in flight; answers whether there are any.
-    fn cancel_polls(&self) -> bool {
-        let (read, write) = (self.cancel_poll(Interest::Read), self.cancel_poll(Interest::Write));
-        read || write
+    /// Asks the kernel no longer to tell of `interest`, for which nobody waits.
+    #[cold]
+    pub(crate) fn stop_asking(&self, interest: Interest) {
+        let mut state = self.ring.lock();
+        let before = self.readiness.take_back(interest.into());
+        self.replace_poll(&mut state, before, before - interest.into());
+        drop(state);
+        self.ring.nudge();
     }
 
-    /// Queues the cancellation of one direction's poll, if there is one.
-    pub(crate) fn cancel_poll(&self, interest: Interest) -> bool {
-        let is_asked = self.readiness.is_asked(interest);
-        if is_asked {
-            let poll = match interest {
-                Interest::Read => Operation::PollRead(self.token),
-                Interest::Write => Operation::PollWrite(self.token),
-            };
-            self.ring.push_cancel(&mut self.ring.lock(), poll);
+    /// Queues a poll for `now` in the place of that for `before`. There is one for both directions, for
+    /// what comes together should be told together.
+    fn replace_poll(&self, state: &mut State, before: Event, now: Event) {
+        if before == now {
+            return;
         }
-        is_asked
+        if !before.is_empty() {
+            self.was_replaced.store(true, Ordering::Relaxed);
+        }
+        if self.was_replaced.load(Ordering::Relaxed) {
+            self.ring.push_cancel(state, Operation::Poll(self.token));
+        }
+        if now.is_empty() {
+            return;
+        }
+        let fd = types::Fd(self.fd.as_raw_fd());
+        let poll = if self.wakes_one {
+            // Only a poll that ends with its first event may be exclusive.
+            opcode::PollAdd::new(fd, now.bits() | libc::EPOLLEXCLUSIVE as u32)
+        } else {
+            let closed =
+                if now.contains(Event::READ) { Event::READ_CLOSED } else { Event::empty() };
+            opcode::PollAdd::new(fd, (now | closed).bits()).multi(true)
+        };
+        self.ring.push(state, Operation::Poll(self.token), poll.build());
+    }
+
+    /// Queues the cancellation of the poll in flight; answers whether there may be one.
+    fn cancel_poll(&self) -> bool {
+        let asked = self.readiness.take_back(Event::all());
+        let is_polled = !asked.is_empty() || self.was_replaced.load(Ordering::Relaxed);
+        if is_polled {
+            self.ring.push_cancel(&mut self.ring.lock(), Operation::Poll(self.token));
+        }
+        is_polled
     }
 }
 
 impl Source for RingSource {
     /// A poll keeps the socket open, and its peers waiting, until it is cancelled.
     fn end_watch(&self) {
-        if self.cancel_polls() {
+        if self.cancel_poll() {
             // What could not be submitted is the next turn's.
             _ = self.ring.submit_now();
         }
@@ -137,8 +153,8 @@ impl Source for RingSource {
     ) -> Poll<io::Result<T>> {
         // From the first wait on.
         let arm = || {
-            if self.readiness.ask(interest) {
-                self.push_poll(interest);
+            if !self.readiness.is_asked(interest) {
+                self.ask(interest);
             }
         };
         let mut is_in_doubt = false;
@@ -168,7 +184,7 @@ impl Drop for RingSource {
     fn drop(&mut self) {
         self.ring.registry.remove(self.token);
         let cancels_receive = self.abandon();
-        let cancels = self.cancel_polls() || cancels_receive;
+        let cancels = self.cancel_poll() || cancels_receive;
         // A queued entry names the descriptor by its number, which must not be another's by then.
         if cancels && self.ring.submit_now() {
             self.release_descriptor();

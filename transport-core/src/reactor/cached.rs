@@ -4,7 +4,7 @@
 //! the descriptor not ready any more. So a busy connection makes one system call per read.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use bitflags::bitflags;
@@ -21,7 +21,7 @@ const ENDED: u8 = 2;
 
 bitflags! {
     /// What an event says of a descriptor: the bits of `poll(2)`, so that an answer of the kernel is
-    /// one as it is ([`from_bits_truncate`](Self::from_bits_truncate)), and two more.
+    /// one as it is ([`from_bits_truncate`](Self::from_bits_truncate)), and one more.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Event: u32 {
         /// Reading may work (`POLLIN`).
@@ -34,11 +34,19 @@ bitflags! {
         const HANGUP = (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) as u32;
         /// An out-of-band byte is in the queue (`POLLPRI`).
         const URGENT = libc::POLLPRI as u32;
-        /// The request about reading that this answers is over: to be told again, the kernel must
-        /// be [asked](CachedReadiness::ask) again.
-        const READ_SPENT = 1 << 16;
-        /// The same about writing.
-        const WRITE_SPENT = 1 << 17;
+        /// The request that this answers is over: to be told again, the kernel must be
+        /// [asked](CachedReadiness::ask) again.
+        const SPENT = 1 << 16;
+    }
+}
+
+impl From<Interest> for Event {
+    /// What says that it may work.
+    fn from(interest: Interest) -> Event {
+        match interest {
+            Interest::Read => Event::READ,
+            Interest::Write => Event::WRITE,
+        }
     }
 }
 
@@ -46,10 +54,10 @@ impl Event {
     /// After any of these a short read does not mean that nothing follows.
     const UNSURE: Event = Event::READ_CLOSED.union(Event::HANGUP).union(Event::URGENT);
     /// A read must look.
-    const OF_READS: Event = Event::READ.union(Event::UNSURE).union(Event::READ_SPENT);
+    const OF_READS: Event = Event::READ.union(Event::UNSURE).union(Event::SPENT);
     /// A write must try. (io_uring ends a poll for writing when the peer only shuts its own
     /// writing down: whoever waits must ask again.)
-    const OF_WRITES: Event = Event::WRITE.union(Event::HANGUP).union(Event::WRITE_SPENT);
+    const OF_WRITES: Event = Event::WRITE.union(Event::HANGUP).union(Event::SPENT);
 }
 
 /// The readiness of one descriptor, shared by its source and its driver.
@@ -65,6 +73,10 @@ pub struct CachedReadiness {
     /// since may have read, too, and the kernel tells of room only when most of it is free.
     /// Written by whoever writes.
     no_room_at: AtomicU32,
+    /// What the kernel was asked to tell of, and did not tell for the last time: [`Event::READ`],
+    /// [`Event::WRITE`]. For reactors that must ask. Set by whoever waits, and taken back by the
+    /// driver.
+    asked: AtomicU32,
     /// [`UNSURE`], [`ENDED`].
     flags: AtomicU8,
 }
@@ -79,29 +91,17 @@ struct Direction {
     /// if there were others since. Written by whoever makes the attempts.
     spent: AtomicU32,
     streak: Streak,
-    /// The kernel was asked to tell, and has not told yet: for reactors that must ask. Set by
-    /// whoever waits, and taken back by the driver.
-    asked: AtomicBool,
 }
 
 impl Default for Direction {
     fn default() -> Direction {
-        Direction {
-            events: AtomicU32::new(1),
-            spent: AtomicU32::new(0),
-            streak: Streak::default(),
-            asked: AtomicBool::new(false),
-        }
+        Direction { events: AtomicU32::new(1), spent: AtomicU32::new(0), streak: Streak::default() }
     }
 }
 
 impl Direction {
     /// Notes an event; by the driver.
-    fn note(&self, is_spent: bool) {
-        if is_spent {
-            // Before the event, so that whoever sees it asks again.
-            self.asked.store(false, Ordering::Relaxed);
-        }
+    fn note(&self) {
         let next = self.events.load(Ordering::Relaxed).wrapping_add(1);
         // After so many events that the count is where it was when it was last spent, it must not
         // look spent.
@@ -121,6 +121,7 @@ impl CachedReadiness {
             writing: Direction::default(),
             waiters: Waiters::new(home),
             no_room_at: AtomicU32::new(0),
+            asked: AtomicU32::new(0),
             flags: AtomicU8::new(0),
         }
     }
@@ -133,11 +134,15 @@ impl CachedReadiness {
             // Before the events below, so that whoever sees them sees this.
             self.flags.fetch_or(UNSURE, Ordering::Relaxed);
         }
+        if event.contains(Event::SPENT) {
+            // Before the events below, so that whoever sees them asks again.
+            self.asked.store(0, Ordering::Relaxed);
+        }
         if event.intersects(Event::OF_READS) {
-            self.reading.note(event.contains(Event::READ_SPENT));
+            self.reading.note();
         }
         if event.intersects(Event::OF_WRITES) {
-            self.writing.note(event.contains(Event::WRITE_SPENT));
+            self.writing.note();
         }
         self.wake(event, woken, Waiters::take_at_home);
     }
@@ -176,18 +181,25 @@ impl CachedReadiness {
         }
     }
 
-    /// Notes that the kernel is asked about `interest`; `false` if it was asked already, and has
-    /// not answered.
-    pub fn ask(&self, interest: Interest) -> bool {
-        let asked = &self.direction(interest).asked;
-        // Mostly it was. An answer that is not seen here yet is followed by its event, which the wait
-        // that begins now sees or is woken by.
-        !asked.load(Ordering::Acquire) && !asked.swap(true, Ordering::AcqRel)
+    /// Notes that the kernel is asked about `interest`, too. Answers what it was asked about before:
+    /// [`Event::READ`], [`Event::WRITE`].
+    pub fn ask(&self, interest: Interest) -> Event {
+        let before = self.asked.fetch_or(Event::from(interest).bits(), Ordering::AcqRel);
+        Event::from_bits_retain(before)
     }
 
-    /// Whether the kernel was asked about `interest` and has not answered.
+    /// Notes that the kernel is not asked about `interests` any more. Answers what it was asked about
+    /// before.
+    pub fn take_back(&self, interests: Event) -> Event {
+        let before = self.asked.fetch_and(!interests.bits(), Ordering::AcqRel);
+        Event::from_bits_retain(before)
+    }
+
+    /// Whether the kernel was asked about `interest`, and will tell. An answer that is not seen here
+    /// yet is followed by its event, which the wait that begins now sees or is woken by.
+    #[must_use]
     pub fn is_asked(&self, interest: Interest) -> bool {
-        self.direction(interest).asked.load(Ordering::Acquire)
+        self.asked.load(Ordering::Acquire) & Event::from(interest).bits() != 0
     }
 
     /// Whether `interest` is known not to be ready: what a driver must watch for.
@@ -309,7 +321,7 @@ mod tests {
         let direction = Direction::default();
         direction.spent.store(u32::MAX, Ordering::Relaxed);
         direction.events.store(u32::MAX - 1, Ordering::Relaxed);
-        direction.note(false);
+        direction.note();
         assert!(direction.is_ready(direction.events.load(Ordering::Relaxed)));
     }
 }

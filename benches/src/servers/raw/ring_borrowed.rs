@@ -2,10 +2,11 @@
 //! through one buffer for all.
 
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::path::Path;
 
 use command::arguments::Service;
+use io_uring::squeue::Entry;
 use io_uring::{cqueue, opcode, types};
 use slab::Slab;
 
@@ -15,8 +16,9 @@ use super::ready::{Buffers, Connection, Next};
 
 /// The multishot poll for bytes.
 pub(super) const DATA: u8 = OWN;
-/// The multishot poll for room, from the first blocked send on.
-pub(super) const ROOM: u8 = OWN + 1;
+/// The multishot poll for bytes and room, in its place from the first blocked send on: what comes
+/// together is told together.
+pub(super) const BOTH: u8 = OWN + 1;
 
 const HUNG_UP: i32 = (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) as i32;
 
@@ -25,7 +27,7 @@ const HUNG_UP: i32 = (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) as i32;
 struct Polled {
     connection: Connection,
     data: bool,
-    room: bool,
+    both: bool,
     is_over: bool,
 }
 
@@ -42,9 +44,11 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
             let (operation, key, result, flags) = match event {
                 Event::Accepted(fd) => {
                     let connection = Connection::new(fd, service);
-                    let polled = Polled { connection, data: false, room: false, is_over: false };
+                    let polled = Polled { connection, data: false, both: false, is_over: false };
                     let key = connections.insert(polled);
-                    connections[key].poll_for_data(key, &mut queue)?;
+                    let polled = &mut connections[key];
+                    polled.data = true;
+                    queue.push(DATA, key, poll(polled.fd(), DATA))?;
                     continue;
                 }
                 Event::Done { operation, key, result, flags } => (operation, key, result, flags),
@@ -52,16 +56,17 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
             let polled = &mut connections[key];
             let is_held = match operation {
                 DATA => &mut polled.data,
-                _ => &mut polled.room,
+                _ => &mut polled.both,
             };
             *is_held = cqueue::more(flags);
             // A poll that failed lets the calls find out why.
             let hung_up = result < 0 || result & HUNG_UP != 0;
-            let is_room_for_nothing = operation == ROOM && !polled.connection.is_blocked();
-            if !polled.is_over && (hung_up || !is_room_for_nothing) {
+            let is_wanted = polled.connection.is_blocked() || result & i32::from(libc::POLLIN) != 0;
+            let goes_on = !polled.is_over && result != -libc::ECANCELED;
+            if goes_on && (hung_up || is_wanted) {
                 polled.go_on(key, hung_up, &mut queue, &mut buffers)?;
             }
-            if polled.is_over && !polled.data && !polled.room {
+            if polled.is_over && !polled.data && !polled.both {
                 connections.remove(key);
             }
         }
@@ -79,30 +84,34 @@ impl Polled {
         let next = self.connection.go_on(hung_up, buffers);
         if next == Next::End {
             self.is_over = true;
-            let held = [(DATA, self.data), (ROOM, self.room)];
+            let held = [(DATA, self.data), (BOTH, self.both)];
             let mut held = held.into_iter().filter(|(_, is_held)| *is_held);
             return held.try_for_each(|(operation, _)| queue.cancel(operation, key));
         }
         // The kernel may end a multishot poll for reasons of its own.
-        if !self.data {
-            self.poll_for_data(key, queue)?;
+        if !self.data && !self.both {
+            self.data = true;
+            queue.push(DATA, key, poll(self.fd(), DATA))?;
         }
         // Held from now on: one that is asked for again each time makes streams dearer.
-        if next == Next::Room && !self.room {
-            self.room = true;
-            let poll = opcode::PollAdd::new(self.fd(), libc::POLLOUT as u32).multi(true);
-            queue.push(ROOM, key, poll.build())?;
+        if next == Next::Room && !self.both {
+            self.both = true;
+            queue.push(BOTH, key, poll(self.fd(), BOTH))?;
+            if self.data {
+                queue.cancel(DATA, key)?;
+            }
         }
         Ok(())
     }
 
-    fn poll_for_data(&mut self, key: usize, queue: &mut Queue<'_>) -> io::Result<()> {
-        self.data = true;
-        let events = (libc::POLLIN | libc::POLLRDHUP) as u32;
-        queue.push(DATA, key, opcode::PollAdd::new(self.fd(), events).multi(true).build())
+    fn fd(&self) -> RawFd {
+        self.connection.as_fd().as_raw_fd()
     }
+}
 
-    fn fd(&self) -> types::Fd {
-        types::Fd(self.connection.as_fd().as_raw_fd())
-    }
+/// [`DATA`] or [`BOTH`].
+pub(super) fn poll(fd: RawFd, operation: u8) -> Entry {
+    let data = libc::POLLIN | libc::POLLRDHUP;
+    let events = if operation == DATA { data } else { data | libc::POLLOUT };
+    opcode::PollAdd::new(types::Fd(fd), events as u32).multi(true).build()
 }

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use command::arguments::Service;
-use io_uring::{cqueue, opcode, types};
+use io_uring::cqueue;
 use slab::Slab;
 
 use super::listener;
 use super::queue::{Event, Queue};
 use super::ready::Connection;
-use super::ring_borrowed::{DATA, ROOM};
+use super::ring_borrowed::{BOTH, DATA, poll};
 use super::tasks::{self, Readiness};
 
 thread_local! {
@@ -30,7 +30,7 @@ struct Polled {
     /// is submitted before anything else is opened, and fails.
     fd: RawFd,
     data: bool,
-    room: bool,
+    both: bool,
     is_over: bool,
 }
 
@@ -52,8 +52,8 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
                         true
                     };
                     let readiness = tasks::start(key, Connection::new(fd, service), watch_room);
-                    let (data, room, is_over) = (false, false, false);
-                    let polled = Polled { readiness, fd: number, data, room, is_over };
+                    let (data, both, is_over) = (false, false, false);
+                    let polled = Polled { readiness, fd: number, data, both, is_over };
                     entry.insert(polled).poll(DATA, key, &mut queue)?;
                     continue;
                 }
@@ -61,7 +61,11 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
             };
             let polled = &mut connections[key];
             *polled.held(operation) = cqueue::more(flags);
-            if !polled.is_over {
+            if polled.is_over {
+                if !polled.data && !polled.both {
+                    connections.remove(key);
+                }
+            } else if result != -libc::ECANCELED {
                 // A poll that failed lets the calls find out why.
                 let failed = libc::POLLERR as u32;
                 polled.readiness.note(u32::try_from(result).unwrap_or(failed));
@@ -69,25 +73,26 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
                 if !cqueue::more(flags) && result >= 0 {
                     polled.poll(operation, key, &mut queue)?;
                 }
-            } else if !polled.data && !polled.room {
-                connections.remove(key);
             }
         }
         for key in tasks::run_woken() {
             let polled = &mut connections[key];
             polled.is_over = true;
-            for operation in [DATA, ROOM] {
+            for operation in [DATA, BOTH] {
                 if *polled.held(operation) {
                     queue.cancel(operation, key)?;
                 }
             }
-            if !polled.data && !polled.room {
+            if !polled.data && !polled.both {
                 connections.remove(key);
             }
         }
         for key in NEED_ROOM.take() {
             if let Some(polled) = connections.get_mut(key).filter(|polled| !polled.is_over) {
-                polled.poll(ROOM, key, &mut queue)?;
+                polled.poll(BOTH, key, &mut queue)?;
+                if polled.data {
+                    queue.cancel(DATA, key)?;
+                }
             }
         }
     }
@@ -98,17 +103,12 @@ impl Polled {
     fn held(&mut self, operation: u8) -> &mut bool {
         match operation {
             DATA => &mut self.data,
-            _ => &mut self.room,
+            _ => &mut self.both,
         }
     }
 
     fn poll(&mut self, operation: u8, key: usize, queue: &mut Queue<'_>) -> io::Result<()> {
         *self.held(operation) = true;
-        let events = match operation {
-            DATA => libc::POLLIN | libc::POLLRDHUP,
-            _ => libc::POLLOUT,
-        };
-        let poll = opcode::PollAdd::new(types::Fd(self.fd), events as u32).multi(true);
-        queue.push(operation, key, poll.build())
+        queue.push(operation, key, poll(self.fd, operation))
     }
 }
