@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use backend_uring::{Uring, UringConnection, UringDriver, UringTransport};
+use backend_uring::{Uring, UringConnection, UringDriver};
 use transport_core::{
     AdoptOptions, Backend, Driver, PollRead, PollWrite, ReadCursor, Settings, Transport,
 };
@@ -17,13 +17,17 @@ use ring::is_available;
 /// How long anything may take before its test fails.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A connection, and its peer as the standard library has it.
-fn connected(transport: &UringTransport) -> (UringConnection, UnixStream) {
+/// A ring, a connection of it, and its peer as the standard library has it; none without a ring.
+fn connected() -> Option<(UringDriver, UringConnection, UnixStream)> {
+    if !is_available() {
+        return None;
+    }
+    let (transport, driver) = Uring::open(&Settings::default()).expect("io_uring works here");
     let (ours, peer) = UnixStream::pair().expect("two descriptors");
     let adopted = transport.adopt_connection(ours.into(), &AdoptOptions::new());
     let connection = adopted.expect("a stream");
     peer.set_read_timeout(Some(LIMIT)).expect("not zero");
-    (connection, peer)
+    Some((driver, connection, peer))
 }
 
 fn poll_read(connection: &mut UringConnection) -> Poll<usize> {
@@ -43,7 +47,6 @@ fn wait_for_both(driver: &mut UringDriver, connection: &mut UringConnection) {
     assert!(poll_read(connection).is_pending());
     take_all(driver);
     while poll_write(connection).is_ready() {}
-    take_all(driver);
 }
 
 /// Turns until nothing is to be told.
@@ -61,12 +64,9 @@ fn make_room(peer: &mut UnixStream) {
 
 #[test]
 fn what_comes_together_is_told_together() {
-    if !is_available() {
-        return;
-    }
-    let (transport, mut driver) = Uring::open(&Settings::default()).expect("io_uring works here");
-    let (mut connection, mut peer) = connected(&transport);
+    let Some((mut driver, mut connection, mut peer)) = connected() else { return };
     wait_for_both(&mut driver, &mut connection);
+    take_all(&mut driver);
     make_room(&mut peer);
     peer.write_all(b"!").expect("there is room");
     assert_eq!(driver.turn(Some(LIMIT)).expect("it turns"), 1, "of one connection");
@@ -85,28 +85,26 @@ fn what_comes_together_is_told_together() {
     assert_eq!(poll_read(&mut connection), Poll::Ready(1));
 }
 
-/// A poll holds the socket open until it is cancelled, the former and the present one.
+/// A poll holds the socket open until it is cancelled, the former and the present one, also when all of
+/// that is submitted at once.
 #[test]
 fn a_connection_that_is_dropped_lets_its_socket_go() {
-    if !is_available() {
-        return;
+    for is_submitted_before in [true, false] {
+        let Some((mut driver, mut connection, mut peer)) = connected() else { return };
+        wait_for_both(&mut driver, &mut connection);
+        if is_submitted_before {
+            take_all(&mut driver);
+        }
+        drop(connection);
+        take_all(&mut driver);
+        peer.read_to_end(&mut Vec::new()).expect("the end comes");
     }
-    let (transport, mut driver) = Uring::open(&Settings::default()).expect("io_uring works here");
-    let (mut connection, mut peer) = connected(&transport);
-    wait_for_both(&mut driver, &mut connection);
-    drop(connection);
-    take_all(&mut driver);
-    peer.read_to_end(&mut Vec::new()).expect("the end comes");
 }
 
 /// When reads go by completion again, the poll that told of both tells of room alone.
 #[test]
 fn who_waits_for_room_still_hears_of_it_when_reads_need_no_poll() {
-    if !is_available() {
-        return;
-    }
-    let (transport, mut driver) = Uring::open(&Settings::default()).expect("io_uring works here");
-    let (mut connection, mut peer) = connected(&transport);
+    let Some((mut driver, mut connection, mut peer)) = connected() else { return };
     let mut receive = |connection: &mut UringConnection, peer: &mut UnixStream, length: usize| {
         peer.write_all(&vec![7; length]).expect("there is room");
         loop {

@@ -46,19 +46,13 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
                     let connection = Connection::new(fd, service);
                     let polled = Polled { connection, data: false, both: false, is_over: false };
                     let key = connections.insert(polled);
-                    let polled = &mut connections[key];
-                    polled.data = true;
-                    queue.push(DATA, key, poll(polled.fd(), DATA))?;
+                    connections[key].poll(DATA, key, &mut queue)?;
                     continue;
                 }
                 Event::Done { operation, key, result, flags } => (operation, key, result, flags),
             };
             let polled = &mut connections[key];
-            let is_held = match operation {
-                DATA => &mut polled.data,
-                _ => &mut polled.both,
-            };
-            *is_held = cqueue::more(flags);
+            *polled.held(operation) = cqueue::more(flags);
             // A poll that failed lets the calls find out why.
             let hung_up = result < 0 || result & HUNG_UP != 0;
             let is_wanted = polled.connection.is_blocked() || result & i32::from(libc::POLLIN) != 0;
@@ -90,13 +84,11 @@ impl Polled {
         }
         // The kernel may end a multishot poll for reasons of its own.
         if !self.data && !self.both {
-            self.data = true;
-            queue.push(DATA, key, poll(self.fd(), DATA))?;
+            self.poll(DATA, key, queue)?;
         }
         // Held from now on: one that is asked for again each time makes streams dearer.
         if next == Next::Room && !self.both {
-            self.both = true;
-            queue.push(BOTH, key, poll(self.fd(), BOTH))?;
+            self.poll(BOTH, key, queue)?;
             if self.data {
                 queue.cancel(DATA, key)?;
             }
@@ -104,8 +96,17 @@ impl Polled {
         Ok(())
     }
 
-    fn fd(&self) -> RawFd {
-        self.connection.as_fd().as_raw_fd()
+    /// Whether the kernel holds one of its polls.
+    fn held(&mut self, operation: u8) -> &mut bool {
+        match operation {
+            DATA => &mut self.data,
+            _ => &mut self.both,
+        }
+    }
+
+    fn poll(&mut self, operation: u8, key: usize, queue: &mut Queue<'_>) -> io::Result<()> {
+        *self.held(operation) = true;
+        queue.push(operation, key, poll(self.connection.as_fd().as_raw_fd(), operation))
     }
 }
 
