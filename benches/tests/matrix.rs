@@ -112,7 +112,7 @@ fn every_server_of_the_program_is_a_sink_too() -> io::Result<()> {
     if matches!(Uring::probe(), Availability::Yes(_)) {
         servers.extend(["uring", "uring-owned", "uring-borrowed", "nested-uring"]);
         servers.extend(["raw-ring", "raw-ring-owned", "raw-ring-direct", "raw-ring-borrowed"]);
-        servers.push("raw-ring-tasks");
+        servers.extend(["raw-ring-tasks", "raw-ring-oneshot-tasks"]);
     }
     let directory = tempfile::tempdir()?;
     let folder = directory.path().join("results");

@@ -27,6 +27,7 @@ const WIDE: &[&str] = &[
     "raw-ring-borrowed",
     "raw-ring-tasks",
     "raw-ring",
+    "raw-ring-oneshot-tasks",
     "tokio",
     "mio",
     "smol",

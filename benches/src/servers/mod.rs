@@ -62,6 +62,8 @@ pub(crate) enum Kind {
     RawRingTasks,
     /// A ring loop: one-shot receives into each connection's own buffer, sends from there.
     RawRing,
+    /// The ring loop of one-shot operations with a task for each connection, which awaits each.
+    RawRingOneshotTasks,
     /// Blocking calls, a thread per connection.
     RawBlocking,
 }
@@ -84,7 +86,8 @@ impl Kind {
             | Kind::RawRingDirect
             | Kind::RawRingBorrowed
             | Kind::RawRingTasks
-            | Kind::RawRing => raw::probe_ring(),
+            | Kind::RawRing
+            | Kind::RawRingOneshotTasks => raw::probe_ring(),
         }
     }
 }
@@ -127,6 +130,7 @@ pub(crate) fn run(kind: Kind, service: Service, parent: u32, path: &Path) -> Res
         Kind::RawRingBorrowed => other(raw::ring_borrowed),
         Kind::RawRingTasks => other(raw::ring_tasks),
         Kind::RawRing => other(raw::ring),
+        Kind::RawRingOneshotTasks => other(raw::ring_oneshot_tasks),
         Kind::RawBlocking => other(raw::blocking),
     }
 }

@@ -3,7 +3,7 @@
 use command::measure::Quartiles;
 use serde::Serialize;
 
-use super::list::{Claim, TARGETS, Target, bare_loops, with_tasks_and_without};
+use super::list::{Claim, TARGETS, Target, bare_loops, price_of_tasks};
 use crate::cells::Cell;
 use crate::results::{CellResult, Figure};
 
@@ -37,7 +37,7 @@ pub(crate) struct Limits {
     /// What the best bare loop of the same technique reached, compared to the same; nothing if it is
     /// what it was compared to.
     pub(crate) bare_loop: Option<BareLoop>,
-    /// The same at the price of tasks: what they cost another loop of the mechanism.
+    /// The best of them at the price of tasks: what they cost it, or another loop of the mechanism.
     pub(crate) with_tasks: Option<f64>,
     /// What was reached, as if the server's own code took no time: over the kernel's share of it.
     pub(crate) without_own_code: Option<f64>,
@@ -110,8 +110,9 @@ pub(crate) const LIMITS: [&str; 3] =
 
 /// What they are.
 pub(crate) const LIMITS_EXPLAINED: &str = "\
-    The limits are what the best loop on bare system calls reached beside it; that at the price of tasks, \
-    which is what they cost a bare loop; and what would be reached if the server's own code took no time.";
+    The limits are what the best loop on bare system calls reached beside it; the most that one reached at \
+    the price of tasks, which is what they cost that loop, or another of the mechanism; and what would be \
+    reached if the server's own code took no time.";
 
 impl Limits {
     fn of(result: &CellResult, figure: Figure, server: &str, against: &str) -> Limits {
@@ -119,15 +120,21 @@ impl Limits {
             let ratios = result.ratios(figure, name, against);
             (ratios.len() >= ROTATIONS).then(|| Quartiles::of(ratios))?
         };
-        let measured = bare_loops(server).iter().filter_map(|name| {
+        let loops = bare_loops(server).iter().filter_map(|name| {
             Some(BareLoop { server: (*name).to_owned(), reached: ratio(name, against)? })
         });
-        let best =
-            measured.max_by(|one, other| one.reached.median.total_cmp(&other.reached.median));
-        // What tasks save is noise.
-        let price = with_tasks_and_without(server)
-            .and_then(|(with, without)| Some(ratio(with, without)?.median.min(1.0)));
-        let most = best.as_ref().map(|best| best.reached.median);
+        let loops: Vec<BareLoop> = loops.collect();
+        let at_the_price_of_tasks = |bare_loop: &BareLoop| {
+            let mut prices = price_of_tasks(&bare_loop.server).iter();
+            let price = prices.find_map(|(with, without)| ratio(with, without))?;
+            // What tasks save is noise.
+            Some(bare_loop.reached.median * price.median.min(1.0))
+        };
+        let with_tasks: Option<Vec<f64>> = loops.iter().map(at_the_price_of_tasks).collect();
+        let with_tasks = with_tasks.and_then(|all| all.into_iter().max_by(f64::total_cmp));
+        let best = loops
+            .into_iter()
+            .max_by(|one, other| one.reached.median.total_cmp(&other.reached.median));
         let bare_loop = best.filter(|best| best.server != against);
         let kernel_share = || result.server(server)?.times.kernel_share();
         let without_own_code = match figure {
@@ -136,7 +143,7 @@ impl Limits {
         };
         Limits {
             bare_loop,
-            with_tasks: most.zip(price).map(|(most, price)| most * price),
+            with_tasks,
             without_own_code: without_own_code.map(|(reached, share)| reached.median / share),
         }
     }
@@ -333,6 +340,30 @@ mod tests {
             assert!(close(limits.without_own_code, 30.0 / 32.0 / 0.8), "{limits:?}");
             assert!(judgement.is_out_of_reach(), "{judgement:?}");
         }
+    }
+
+    #[test]
+    fn each_loop_pays_the_price_that_tasks_have_for_it() {
+        let mut servers = vec![
+            server("tokio", &[30]),
+            server("uring", &[29]),
+            server("raw-ring", &[24]),
+            server("raw-ring-borrowed", &[27]),
+            server("raw-ring-tasks", &[27]),
+            server("tokio-again", &[30]),
+        ];
+        let limit = |servers: &[ServerResult]| {
+            let judgements = judged("echo-128x64", servers.to_vec());
+            let judgement = of(&judgements, "uring", "tokio").expect("both are there");
+            assert_eq!(judgement.limits.bare_loop.as_ref().expect("there are").server, "raw-ring");
+            judgement.limits.with_tasks.expect("it was measured")
+        };
+        let close = |one: f64, other: f64| (one - other).abs() < 1e-3;
+        assert!(close(limit(&servers), 30.0 / 24.0), "by another's, which has them for nothing");
+        servers.push(server("raw-ring-oneshot-tasks", &[28]));
+        assert!(close(limit(&servers), 30.0 / 27.0), "by its own, and the other loop is ahead");
+        servers.last_mut().expect("pushed").slices = server("", &[26]).slices;
+        assert!(close(limit(&servers), 30.0 / 26.0), "by its own, and still ahead");
     }
 
     #[test]

@@ -190,12 +190,18 @@ pub(super) fn bare_loops(server: &str) -> &'static [&'static str] {
     }
 }
 
-/// A loop of a server's mechanism with a task for each connection, and the same without.
-pub(super) fn with_tasks_and_without(server: &str) -> Option<(&'static str, &'static str)> {
-    match Family::of(server) {
-        Family::Epoll => Some(("raw-epoll-tasks", "raw-epoll")),
-        Family::Uring => Some(("raw-ring-tasks", "raw-ring-borrowed")),
-        _ => None,
+/// What tasks cost a bare loop: a loop with a task for each connection, and the same without. Its own,
+/// or, where that was not measured, another of its mechanism.
+pub(super) fn price_of_tasks(bare_loop: &str) -> &'static [(&'static str, &'static str)] {
+    match bare_loop {
+        "raw-epoll" => &[("raw-epoll-tasks", "raw-epoll")],
+        "raw-ring" => {
+            &[("raw-ring-oneshot-tasks", "raw-ring"), ("raw-ring-tasks", "raw-ring-borrowed")]
+        }
+        "raw-ring-borrowed" | "raw-ring-owned" | "raw-ring-direct" => {
+            &[("raw-ring-tasks", "raw-ring-borrowed")]
+        }
+        _ => &[],
     }
 }
 

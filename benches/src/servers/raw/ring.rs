@@ -9,25 +9,24 @@ use std::path::Path;
 
 use command::arguments::Service;
 use command::buffer;
+use io_uring::squeue::Entry;
 use io_uring::{opcode, types};
 use slab::Slab;
 
 use super::queue::{Event, OWN, Queue};
 use super::{answer, listener};
 
-const RECEIVE: u8 = OWN;
-const SEND: u8 = OWN + 1;
-
 /// A connection's buffer, at a cache line (see [`buffer::ALIGNMENT`]).
 #[repr(align(64))]
 struct Memory(#[expect(dead_code, reason = "only the kernel uses it")] [u8; buffer::SIZE]);
 
 /// Exactly one operation of a connection is under way at any time.
-struct Connection {
+pub(super) struct Connection {
     fd: OwnedFd,
     /// The kernel reads or writes it while an operation is under way. Only what was received is
     /// initialised, and only that much of its memory is real.
     buffer: Box<MaybeUninit<Memory>>,
+    service: Service,
     /// At once; by a sink since the beginning.
     received: usize,
     sent: usize,
@@ -42,62 +41,71 @@ pub(in super::super) fn serve(path: &Path, service: Service, listens: &dyn Fn())
     loop {
         queue.wait()?;
         while let Some(event) = queue.next()? {
-            let (operation, key, result) = match event {
+            let (key, result) = match event {
                 Event::Accepted(fd) => {
-                    let buffer = Box::new_uninit();
-                    let key = connections.insert(Connection { fd, buffer, received: 0, sent: 0 });
-                    connections[key].receive(key, service, &mut queue)?;
+                    let key = connections.insert(Connection::new(fd, service));
+                    queue.push(OWN, key, connections[key].next())?;
                     continue;
                 }
-                Event::Done { operation, key, result, .. } => (operation, key, result),
+                Event::Done { key, result, .. } => (key, result),
             };
             let connection: &mut Connection = &mut connections[key];
-            match (operation, usize::try_from(result)) {
-                (RECEIVE, Ok(0)) if service == Service::Sink => {
-                    let connection = connections.remove(key);
-                    // An error ends its connection alone; the generator notices.
-                    _ = answer(&connection.fd, connection.received as u64);
-                }
-                // The end of the stream; or an error, which ends its connection alone.
-                (RECEIVE, Ok(0)) | (_, Err(_)) => drop(connections.remove(key)),
-                (RECEIVE, Ok(received)) if service == Service::Sink => {
-                    connection.received += received;
-                    connection.receive(key, service, &mut queue)?;
-                }
-                (RECEIVE, Ok(received)) => {
-                    (connection.received, connection.sent) = (received, 0);
-                    connection.send(key, &mut queue)?;
-                }
-                (_, Ok(sent)) => {
-                    connection.sent += sent;
-                    match connection.sent < connection.received {
-                        true => connection.send(key, &mut queue)?,
-                        false => connection.receive(key, service, &mut queue)?,
-                    }
-                }
+            match connection.go_on(result) {
+                Some(next) => queue.push(OWN, key, next)?,
+                None => drop(connections.remove(key)),
             }
         }
     }
 }
 
 impl Connection {
-    fn receive(&mut self, key: usize, service: Service, queue: &mut Queue<'_>) -> io::Result<()> {
+    pub(super) fn new(fd: OwnedFd, service: Service) -> Connection {
+        Connection { fd, buffer: Box::new_uninit(), service, received: 0, sent: 0 }
+    }
+
+    /// Notes what its operation came to. Answers its next one, or that it is over. An error ends its
+    /// connection alone; the generator notices.
+    pub(super) fn go_on(&mut self, result: i32) -> Option<Entry> {
+        let count = usize::try_from(result).ok()?;
+        match self.service {
+            Service::Sink if count == 0 => {
+                _ = answer(&self.fd, self.received as u64);
+                return None;
+            }
+            Service::Sink => self.received += count,
+            Service::Echo if self.is_sending() => self.sent += count,
+            // The end of the stream.
+            Service::Echo if count == 0 => return None,
+            Service::Echo => (self.received, self.sent) = (count, 0),
+        }
+        Some(self.next())
+    }
+
+    fn is_sending(&self) -> bool {
+        self.service == Service::Echo && self.sent < self.received
+    }
+
+    /// Its operation now. Its memory must stay until that is over.
+    pub(super) fn next(&mut self) -> Entry {
+        if self.is_sending() { self.send() } else { self.receive() }
+    }
+
+    fn receive(&mut self) -> Entry {
         let into = self.buffer.as_mut_ptr().cast();
-        let flags = match service {
+        let flags = match self.service {
             Service::Echo => 0,
             // Nobody waits for an answer before the end: one completion for a whole buffer.
             Service::Sink => libc::MSG_WAITALL,
         };
         // Lossless: a buffer is far below 4 GiB.
-        let entry = opcode::Recv::new(self.fd(), into, buffer::SIZE as u32).flags(flags);
-        queue.push(RECEIVE, key, entry.build())
+        opcode::Recv::new(self.fd(), into, buffer::SIZE as u32).flags(flags).build()
     }
 
-    fn send(&self, key: usize, queue: &mut Queue<'_>) -> io::Result<()> {
+    fn send(&self) -> Entry {
         let rest = self.buffer.as_ptr().cast::<u8>().wrapping_add(self.sent);
-        let entry = opcode::Send::new(self.fd(), rest, (self.received - self.sent) as u32)
-            .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL);
-        queue.push(SEND, key, entry.build())
+        opcode::Send::new(self.fd(), rest, (self.received - self.sent) as u32)
+            .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+            .build()
     }
 
     fn fd(&self) -> types::Fd {

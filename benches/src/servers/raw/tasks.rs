@@ -58,14 +58,22 @@ pub(super) fn start(
 ) -> Arc<Readiness> {
     let readiness = Arc::<Readiness>::default();
     let told = Arc::clone(&readiness);
-    let mut task = Task { connection, told, key, room: false };
-    let served = poll_fn(move |cx| task.poll(&watch_room, cx));
+    let mut task = Task { connection, told, room: false };
+    spawn(key, poll_fn(move |cx| task.poll(&watch_room, cx)));
+    readiness
+}
+
+/// Starts a task for the connection `key`.
+pub(super) fn spawn(key: usize, future: impl Future<Output = ()> + Send + 'static) {
+    let served = async move {
+        future.await;
+        ENDED.with_borrow_mut(|ended| ended.push(key));
+    };
     let (runnable, task) = async_task::spawn(served, |woken| {
         WOKEN.with_borrow_mut(|queue| queue.push_back(woken));
     });
     task.detach();
     runnable.schedule();
-    readiness
 }
 
 /// Runs the tasks that were woken. Answers the keys of those that ended.
@@ -80,7 +88,6 @@ pub(super) fn run_woken() -> Vec<usize> {
 struct Task {
     connection: Connection,
     told: Arc<Readiness>,
-    key: usize,
     /// Whether its room is watched.
     room: bool,
 }
@@ -103,7 +110,6 @@ impl Task {
                 Next::End => false,
             };
             if !goes_on {
-                ENDED.with_borrow_mut(|ended| ended.push(self.key));
                 return Poll::Ready(());
             }
         }
