@@ -101,10 +101,10 @@ fn ours() -> Result<Vec<Member>> {
     let member = |kind: &Kind| {
         let name = kind.to_string();
         let started = |service: Service| {
-            let (service, parent) = (service.to_string(), std::process::id().to_string());
+            let parent = std::process::id().to_string();
             let mut command = Command::new(&program);
-            command.args(["serve", "--service", &service, &name, &parent]);
-            match kind.availability() {
+            command.args(["serve", "--service", &service.to_string(), &name, &parent]);
+            match kind.availability(service) {
                 Availability::Yes(_) => Ok(Program::from(&command)),
                 Availability::No(why) => Err(why),
             }

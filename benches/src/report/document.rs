@@ -23,6 +23,7 @@ const WIDE: &[&str] = &[
     "raw-epoll",
     "raw-epoll-tasks",
     "raw-ring-owned",
+    "raw-ring-owned-tasks",
     "raw-ring-direct",
     "raw-ring-borrowed",
     "raw-ring-tasks",

@@ -54,6 +54,8 @@ pub(crate) enum Kind {
     RawEpollTasks,
     /// A ring loop: multishot receives into provided buffers, sends from those.
     RawRingOwned,
+    /// The ring loop of multishot receives and queued sends with a task for each connection.
+    RawRingOwnedTasks,
     /// A ring loop: multishot receives into provided buffers, direct calls to send.
     RawRingDirect,
     /// A ring loop: multishot polls, direct calls.
@@ -69,9 +71,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether it works here.
-    pub(crate) fn availability(self) -> Availability {
+    /// Whether it works here, as what is asked for.
+    pub(crate) fn availability(self, service: Service) -> Availability {
         match self {
+            Kind::RawRingOwnedTasks if service == Service::Sink => {
+                Availability::No("it only echoes".to_owned())
+            }
             Kind::HostedTokio | Kind::RawEpoll | Kind::RawEpollTasks | Kind::RawBlocking => {
                 Availability::Yes(String::new())
             }
@@ -83,6 +88,7 @@ impl Kind {
             | Kind::NestedUring => Uring::probe(),
             Kind::Blocking => Blocking::probe(),
             Kind::RawRingOwned
+            | Kind::RawRingOwnedTasks
             | Kind::RawRingDirect
             | Kind::RawRingBorrowed
             | Kind::RawRingTasks
@@ -126,6 +132,7 @@ pub(crate) fn run(kind: Kind, service: Service, parent: u32, path: &Path) -> Res
         Kind::RawEpoll => other(raw::epoll),
         Kind::RawEpollTasks => other(raw::epoll_tasks),
         Kind::RawRingOwned => other(raw::ring_owned),
+        Kind::RawRingOwnedTasks => other(raw::ring_owned_tasks),
         Kind::RawRingDirect => other(raw::ring_direct),
         Kind::RawRingBorrowed => other(raw::ring_borrowed),
         Kind::RawRingTasks => other(raw::ring_tasks),

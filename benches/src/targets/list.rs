@@ -198,9 +198,10 @@ pub(super) fn price_of_tasks(bare_loop: &str) -> &'static [(&'static str, &'stat
         "raw-ring" => {
             &[("raw-ring-oneshot-tasks", "raw-ring"), ("raw-ring-tasks", "raw-ring-borrowed")]
         }
-        "raw-ring-borrowed" | "raw-ring-owned" | "raw-ring-direct" => {
-            &[("raw-ring-tasks", "raw-ring-borrowed")]
+        "raw-ring-owned" => {
+            &[("raw-ring-owned-tasks", "raw-ring-owned"), ("raw-ring-tasks", "raw-ring-borrowed")]
         }
+        "raw-ring-borrowed" | "raw-ring-direct" => &[("raw-ring-tasks", "raw-ring-borrowed")],
         _ => &[],
     }
 }

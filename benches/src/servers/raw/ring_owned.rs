@@ -77,13 +77,15 @@ enum Send {
     Loud,
 }
 
-struct Server<'a> {
-    queue: Queue<'a>,
+pub(super) struct Server<'a> {
+    pub(super) queue: Queue<'a>,
     buffers: Buffers,
     connections: Slab<Connection>,
     starved: Vec<usize>,
     /// Whose sends report only their failure, since the last wait.
     quiet: Vec<usize>,
+    /// The same of the last wait, whose end was not told yet.
+    submitted: Vec<usize>,
     /// Something is behind one of those, so that their end is waited for.
     is_awaited: bool,
     /// Whether sends are first tried by `send(2)`.
@@ -118,46 +120,71 @@ fn serve_with(
         // Nothing is held or sent, so that nothing of what is below is needed.
         return ring_owned_sink::serve(queue, buffers);
     }
-    let (connections, starved, quiet) = (Slab::new(), Vec::new(), Vec::new());
-    let mut server =
-        Server { queue, buffers, connections, starved, quiet, is_awaited: false, sends_directly };
-    let mut submitted = Vec::new();
+    let mut server = Server::new(queue, buffers, sends_directly);
     loop {
-        match std::mem::take(&mut server.is_awaited) {
-            true => server.queue.submit()?,
-            false => server.queue.wait()?,
-        }
-        std::mem::swap(&mut submitted, &mut server.quiet);
+        server.wait()?;
         while let Some(event) = server.queue.next()? {
             let key = match event {
                 Event::Accepted(fd) => server.accepted(fd),
-                Event::Done { operation: RECEIVE, key, result, flags } => {
-                    server.received(key, result, flags)
+                Event::Done { operation, key, result, flags } => {
+                    server.completed(operation, key, result, flags);
+                    key
                 }
-                Event::Done { key, result, .. } => server.sent(key, result),
             };
             server.go_on(key)?;
         }
-        for key in submitted.drain(..) {
-            // A connection stays while it sends, so the key is its own.
-            if let Some(length) = server.sent_quietly(key) {
-                server.sent(key, length);
-                server.go_on(key)?;
-            }
+        while let Some(key) = server.next_sent() {
+            server.go_on(key)?;
         }
-        server.feed_starved()?;
+        for key in server.fed() {
+            server.go_on(key)?;
+        }
     }
 }
 
-impl Server<'_> {
-    fn accepted(&mut self, fd: OwnedFd) -> usize {
+impl<'a> Server<'a> {
+    pub(super) fn new(queue: Queue<'a>, buffers: Buffers, sends_directly: bool) -> Self {
+        let connections = Slab::new();
+        let (starved, quiet, submitted) = (Vec::new(), Vec::new(), Vec::new());
+        let is_awaited = false;
+        Server {
+            queue,
+            buffers,
+            connections,
+            starved,
+            quiet,
+            submitted,
+            is_awaited,
+            sends_directly,
+        }
+    }
+
+    /// Submits what is queued. Waits for a completion, unless a send whose end is awaited may report none.
+    pub(super) fn wait(&mut self) -> io::Result<()> {
+        match std::mem::take(&mut self.is_awaited) {
+            true => self.queue.submit()?,
+            false => self.queue.wait()?,
+        }
+        std::mem::swap(&mut self.submitted, &mut self.quiet);
+        Ok(())
+    }
+
+    pub(super) fn accepted(&mut self, fd: OwnedFd) -> usize {
         let (receive, pieces) = (Receive::Idle, VecDeque::new());
         let (send, is_full, is_failed) = (Send::Nothing, false, false);
         let connection = Connection { fd, receive, pieces, sent: 0, send, is_full, is_failed };
         self.connections.insert(connection)
     }
 
-    fn received(&mut self, key: usize, result: i32, flags: u32) -> usize {
+    /// Takes in that an operation of the connection `key` is over.
+    pub(super) fn completed(&mut self, operation: u8, key: usize, result: i32, flags: u32) {
+        match operation {
+            RECEIVE => self.received(key, result, flags),
+            _ => self.sent(key, result),
+        }
+    }
+
+    fn received(&mut self, key: usize, result: i32, flags: u32) {
         let connection = &mut self.connections[key];
         if !cqueue::more(flags) {
             connection.receive = match -result {
@@ -180,17 +207,24 @@ impl Server<'_> {
                 _ => self.buffers.give(buffer),
             }
         }
-        key
     }
 
-    /// How much a quiet send that did not fail took: everything.
-    fn sent_quietly(&self, key: usize) -> Option<i32> {
-        let connection = self.connections.get(key).filter(|it| it.send == Send::Quiet)?;
-        // Lossless: a piece is no longer than a buffer.
-        connection.pieces.front().map(|first| (first.length - connection.sent) as i32)
+    /// The next whose quiet send is over without a failure, which it takes in.
+    pub(super) fn next_sent(&mut self) -> Option<usize> {
+        while let Some(key) = self.submitted.pop() {
+            // A connection stays while it sends, so the key is its own.
+            let sends = self.connections.get(key).filter(|it| it.send == Send::Quiet);
+            // Lossless: a piece is no longer than a buffer. It took everything.
+            let length = sends.and_then(|it| Some((it.pieces.front()?.length - it.sent) as i32));
+            if let Some(length) = length {
+                self.sent(key, length);
+                return Some(key);
+            }
+        }
+        None
     }
 
-    fn sent(&mut self, key: usize, result: i32) -> usize {
+    fn sent(&mut self, key: usize, result: i32) {
         let connection = &mut self.connections[key];
         let is_refused = connection.send == Send::Quiet && result == -libc::EAGAIN;
         connection.send = Send::Nothing;
@@ -206,7 +240,6 @@ impl Server<'_> {
             connection.pieces.pop_front();
             connection.sent = 0;
         }
-        key
     }
 
     /// Sends what fits, by direct calls.
@@ -236,8 +269,8 @@ impl Server<'_> {
         }
     }
 
-    /// Queues what a connection needs next, or ends it.
-    fn go_on(&mut self, key: usize) -> io::Result<()> {
+    /// Queues what a connection needs next, or ends it. Answers whether it is still there.
+    pub(super) fn go_on(&mut self, key: usize) -> io::Result<bool> {
         if self.sends_directly {
             self.send_now(key);
         }
@@ -275,29 +308,29 @@ impl Server<'_> {
         }
         let is_receiving = matches!(connection.receive, Receive::Armed | Receive::Cancelled);
         let is_over = connection.receive == Receive::Over || is_failed;
-        if is_over && !is_receiving && connection.send == Send::Nothing {
+        let ends = is_over && !is_receiving && connection.send == Send::Nothing;
+        if ends {
             self.connections.remove(key);
         }
-        Ok(())
+        Ok(!ends)
     }
 
-    /// Lets those who found no buffer try again, if there is one by now.
-    fn feed_starved(&mut self) -> io::Result<()> {
+    /// Those who found no buffer, if there is one by now.
+    pub(super) fn fed(&mut self) -> Vec<usize> {
         if self.starved.is_empty() {
-            return Ok(());
+            return Vec::new();
         }
         self.buffers.grow_for(self.connections.len());
         if !self.buffers.is_any_left() {
-            return Ok(());
+            return Vec::new();
         }
-        for key in std::mem::take(&mut self.starved) {
-            // It may have ended, and its key may be another's.
-            let Some(connection) = self.connections.get_mut(key) else { continue };
-            if connection.receive == Receive::Starved {
-                connection.receive = Receive::Idle;
-                self.go_on(key)?;
-            }
-        }
-        Ok(())
+        let mut fed = std::mem::take(&mut self.starved);
+        // One may have ended, and its key may be another's.
+        fed.retain(|key| {
+            let starved = self.connections.get_mut(*key);
+            let starved = starved.filter(|connection| connection.receive == Receive::Starved);
+            starved.map(|connection| connection.receive = Receive::Idle).is_some()
+        });
+        fed
     }
 }

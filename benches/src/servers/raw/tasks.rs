@@ -39,7 +39,7 @@ impl Readiness {
         self.waker.wake();
     }
 
-    fn poll_next(&self, cx: &Context<'_>) -> Poll<u32> {
+    pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<u32> {
         if self.said.load(Ordering::Relaxed) == 0 {
             self.waker.register(cx.waker());
             if self.said.load(Ordering::Acquire) == 0 {
