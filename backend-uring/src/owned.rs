@@ -91,6 +91,11 @@ impl Slots {
         (slot.generation == token.generation()).then_some(slot)
     }
 
+    /// The slot of one whose handle is there.
+    pub(crate) fn living(&mut self, token: Token) -> &mut Slot {
+        self.get(token).expect("a slot lives as long as its handle")
+    }
+
     /// Notes that the handle of a slot is gone; once.
     fn make_orphan(&mut self, token: Token) -> Option<&mut Slot> {
         self.get(token)?.is_orphan = true;
@@ -160,12 +165,20 @@ impl RingSource {
     /// [`driver_gone`] after the end.
     #[inline]
     pub(crate) fn slot<'s>(&self, state: &'s mut State) -> std::io::Result<(Token, &'s mut Slot)> {
-        if state.slots.is_ending() {
-            return Err(driver_gone());
+        let token = self.token(state)?;
+        Ok((token, state.slots.living(token)))
+    }
+
+    /// The token of the same.
+    ///
+    /// # Errors
+    /// As for [`slot`](RingSource::slot).
+    #[inline]
+    pub(crate) fn token(&self, state: &mut State) -> std::io::Result<Token> {
+        match state.slots.is_ending() {
+            true => Err(driver_gone()),
+            false => Ok(self.existing_slot().unwrap_or_else(|| self.make_slot(state))),
         }
-        let token = self.existing_slot().unwrap_or_else(|| self.make_slot(state));
-        let slot = state.slots.get(token).expect("a slot lives as long as its handle");
-        Ok((token, slot))
     }
 
     #[cold]

@@ -21,6 +21,7 @@ use crate::operation::Operation;
 use crate::owned::Slots;
 use crate::price;
 use crate::quiet::Quiet;
+use crate::send::Spare;
 use crate::setup;
 
 /// A ring, and what hangs on it. It ends with its driver; what outlives that gets errors.
@@ -60,6 +61,7 @@ pub(crate) struct State {
     pub(crate) ends_missed: u64,
     /// Their sends of which the kernel reports only failures.
     pub(crate) quiet: Quiet,
+    pub(crate) spare: Spare,
 }
 
 impl Ring {

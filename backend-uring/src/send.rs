@@ -24,10 +24,15 @@ use crate::ring::{Ring, State};
 /// The most that one request carries; the rest follows.
 const MOST: usize = 1 << 30;
 
-/// The sending side of a slot: nothing until something is sent, for of many connections most are
-/// silent.
+/// The sending side of a slot: nothing unless something is being sent or failed, for of many
+/// connections most are silent.
 #[derive(Default)]
 pub(crate) struct Send(Option<Box<Sending>>);
+
+/// The memory of sends that are over, for the next ones.
+#[derive(Default)]
+#[expect(clippy::vec_box, reason = "a slot takes the box, not what is in it")]
+pub(crate) struct Spare(Vec<Box<Sending>>);
 
 /// What is being sent, and what became of it.
 #[derive(Default)]
@@ -66,11 +71,6 @@ impl Send {
         self.0.as_mut()?.failed.take().map(io::Error::from_raw_os_error)
     }
 
-    /// Made now if nothing was sent before.
-    fn sending(&mut self) -> &mut Sending {
-        self.0.get_or_insert_default()
-    }
-
     /// Whether the send with this place in the queue has not reported.
     fn is_quiet_at(&self, place: u64) -> bool {
         self.0.as_ref().is_some_and(|sending| sending.quiet == Some(place))
@@ -95,7 +95,9 @@ impl RingSource {
         let _old_waker;
         let mut state = self.ring.lock();
         let place = state.queued;
-        let (token, slot) = self.slot(&mut state)?;
+        let token = self.token(&mut state)?;
+        let State { slots, spare, .. } = &mut *state;
+        let slot = slots.living(token);
         if slot.send.is_in_flight() {
             _old_waker = register(&mut slot.send, cx.waker());
             state.quiet.wait();
@@ -112,7 +114,7 @@ impl RingSource {
             true => entry(slot.fd(), chunk, libc::MSG_DONTWAIT).flags(Flags::SKIP_SUCCESS),
             false => entry(slot.fd(), chunk, 0),
         };
-        let sending = slot.send.sending();
+        let sending = slot.send.0.get_or_insert_with(|| spare.0.pop().unwrap_or_default());
         sending.in_flight = Some(std::mem::take(chunk));
         sending.quiet = is_quiet.then_some(place);
         self.ring.push(&mut state, Operation::Send(token), entry);
@@ -151,21 +153,19 @@ impl RingSource {
         }
         let Some(token) = self.existing_slot() else { return false };
         let mut state = self.ring.lock();
-        match state.slots.get(token) {
-            Some(slot) if slot.send.is_in_flight() => {
-                slot.send.sending().then_shut_down = true;
-                state.quiet.wait();
-            }
-            _ => return false,
-        }
+        let slot = state.slots.get(token).filter(|slot| slot.send.is_in_flight());
+        let Some(sending) = slot.and_then(|slot| slot.send.0.as_mut()) else { return false };
+        sending.then_shut_down = true;
+        state.quiet.wait();
         drop(state);
         self.ring.nudge();
         true
     }
 }
 
+/// Has `waker` woken when what is being sent is over. Answers the one that it replaces.
 fn register(send: &mut Send, waker: &Waker) -> Option<Waker> {
-    let waiting = &mut send.sending().waker;
+    let waiting = &mut send.0.as_mut()?.waker;
     match waiting {
         Some(old) if old.will_wake(waker) => None,
         _ => waiting.replace(waker.clone()),
@@ -184,7 +184,7 @@ impl Ring {
     ) {
         let is_ending = state.slots.is_ending();
         let Some(slot) = state.slots.get(token) else { return };
-        let sending = slot.send.sending();
+        let Some(sending) = &mut slot.send.0 else { return };
         let Some(chunk) = sending.in_flight.as_mut() else { return };
         sending.quiet = None;
         let failed = match usize::try_from(result) {
@@ -203,7 +203,7 @@ impl Ring {
             Err(_) => Some(-result),
         };
         sending.failed = failed;
-        self.finish_send(slot, giving, reaped);
+        self.finish_send(slot, &mut state.spare, giving, reaped);
     }
 
     /// Concludes that a quiet send, which was submitted, took everything, unless it reported.
@@ -216,27 +216,38 @@ impl Ring {
     ) {
         let slot = state.slots.get(token).filter(|slot| slot.send.is_quiet_at(place));
         let Some(slot) = slot else { return };
-        slot.send.sending().quiet = None;
-        self.finish_send(slot, giving, reaped);
+        self.finish_send(slot, &mut state.spare, giving, reaped);
         state.slots.remove_if_over(token, &mut reaped.over);
     }
 
     /// The send of this slot is over, however it ended.
     #[inline]
-    fn finish_send(&self, slot: &mut Slot, giving: &mut Giving<'_>, reaped: &mut Reaped) {
-        if slot.send.sending().then_shut_down {
+    fn finish_send(
+        &self,
+        slot: &mut Slot,
+        spare: &mut Spare,
+        giving: &mut Giving<'_>,
+        reaped: &mut Reaped,
+    ) {
+        let Some(mut sending) = slot.send.0.take() else { return };
+        if sending.then_shut_down {
             // Nobody is left to tell.
             _ = socket::shutdown(slot.fd(), Shutdown::Write);
         }
-        let sending = slot.send.sending();
         reaped.woken.extend(sending.waker.take());
-        let Some(chunk) = &mut sending.in_flight else { return };
-        match chunk.take_back(&self.buffers) {
-            Some(buffer) => giving.put(buffer as u16),
-            None => reaped.sent.push(std::mem::take(chunk)),
+        if let Some(chunk) = &mut sending.in_flight {
+            match chunk.take_back(&self.buffers) {
+                Some(buffer) => giving.put(buffer as u16),
+                None => reaped.sent.push(std::mem::take(chunk)),
+            }
         }
-        // Empty now: this drops no memory.
-        sending.in_flight = None;
+        // What is left is empty: this drops no memory under the lock.
+        *sending = Sending { failed: sending.failed, ..Sending::default() };
+        match sending.failed {
+            // Until somebody is told.
+            Some(_) => slot.send.0 = Some(sending),
+            None => spare.0.push(sending),
+        }
     }
 
     /// Queues what the slot has to send.

@@ -64,11 +64,38 @@ fn the_synchronous_face_allocates_nothing() {
     assert_eq!(made.count_total, 0);
 }
 
+/// Of many connections most are silent at any time.
+#[test]
+fn uring_keeps_no_memory_for_what_was_sent() {
+    if !is_available::<Uring>() {
+        return;
+    }
+    let mut settings = Settings::default();
+    settings.direct_sends = Some(false);
+    let mut runtime = runtime::<Uring>(&settings);
+    let mut clients = connections(&runtime, CONNECTIONS, echo_chunks);
+    let one_after_the_other = async {
+        for client in &mut clients {
+            client.send_all(Chunk::from(&MESSAGE[..])).await?;
+            client.recv().await?;
+        }
+        io::Result::Ok(())
+    };
+    let made = measure(|| runtime.block_on(one_after_the_other).expect("round trips"));
+    let connections = i64::try_from(CONNECTIONS).expect("a small count");
+    assert!(made.count_current < connections, "{} allocations are left", made.count_current);
+}
+
+fn is_available<B: Backend>() -> bool {
+    let Availability::No(why) = B::probe() else { return true };
+    let strict = std::env::var_os("CONFORMANCE_STRICT").is_some_and(|value| value == "1");
+    assert!(!strict, "skipped in strict mode: {why}");
+    eprintln!("SKIP {why}");
+    false
+}
+
 fn backend_allocates_nothing<B: Backend>(settings: &Settings) {
-    if let Availability::No(why) = B::probe() {
-        let strict = std::env::var_os("CONFORMANCE_STRICT").is_some_and(|value| value == "1");
-        assert!(!strict, "skipped in strict mode: {why}");
-        eprintln!("SKIP {why}");
+    if !is_available::<B>() {
         return;
     }
     // One at a time: receive buffers are the process's, and whoever finds none allocates.
