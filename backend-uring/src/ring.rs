@@ -61,6 +61,7 @@ pub(crate) struct State {
     pub(crate) ends_missed: u64,
     /// Their sends of which the kernel reports only failures.
     pub(crate) quiet: Quiet,
+    /// What was theirs, to be used again.
     pub(crate) spare: Spare,
 }
 

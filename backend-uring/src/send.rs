@@ -29,7 +29,7 @@ const MOST: usize = 1 << 30;
 #[derive(Default)]
 pub(crate) struct Send(Option<Box<Sending>>);
 
-/// The memory of sends that are over, for the next ones.
+/// The memory of sends that are over, for the next ones: of as many as were ever in flight at once.
 #[derive(Default)]
 #[expect(clippy::vec_box, reason = "a slot takes the box, not what is in it")]
 pub(crate) struct Spare(Vec<Box<Sending>>);

@@ -106,7 +106,7 @@ fn what_does_not_exist_is_refused() -> io::Result<()> {
 
 /// Each byte that they did not count would leave them out.
 #[test]
-fn every_server_of_the_program_is_a_sink_too() -> io::Result<()> {
+fn servers_of_the_program_are_sinks_too() -> io::Result<()> {
     let mut servers = vec!["epoll", "epoll-owned", "blocking", "hosted-tokio"];
     servers.extend(["raw-epoll", "raw-epoll-tasks", "raw-blocking"]);
     if matches!(Uring::probe(), Availability::Yes(_)) {

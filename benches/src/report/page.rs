@@ -106,7 +106,7 @@ impl Report {
                                 td { (judgement.sides()) } td.figure { (judgement.demand()) }
                                 td.figure { (format!("{:.3}", judgement.tolerance)) }
                                 td.figure { (judgement.outcome()) } td { (mark(judgement.met)) }
-                                @for limit in judgement.limits_in_words() { td.figure { (limit) } }
+                                @for limit in judgement.limits.in_words() { td.figure { (limit) } }
                             } } }
                         }
                     }

@@ -123,7 +123,7 @@ impl Report {
                     format!("{:.3}", judgement.tolerance),
                     judgement.outcome(),
                 ];
-                row.extend(judgement.limits_in_words());
+                row.extend(judgement.limits.in_words());
                 row
             });
             let header = ["missed by", "in", "wanted", "tolerance", "reached (quartiles)"];

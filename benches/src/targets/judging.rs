@@ -3,7 +3,8 @@
 use command::measure::Quartiles;
 use serde::Serialize;
 
-use super::list::{Claim, TARGETS, Target, bare_loops, price_of_tasks};
+use super::limits::Limits;
+use super::list::{Claim, TARGETS, Target};
 use crate::cells::Cell;
 use crate::results::{CellResult, Figure};
 
@@ -29,25 +30,6 @@ pub(crate) struct Judgement {
     pub(crate) reached: Quartiles,
     pub(crate) met: bool,
     pub(crate) limits: Limits,
-}
-
-/// What a figure could be at most, as far as was measured beside it.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Limits {
-    /// What the best bare loop of the same technique reached, compared to the same; nothing if it is
-    /// what it was compared to.
-    pub(crate) bare_loop: Option<BareLoop>,
-    /// The best of them at the price of tasks: what they cost it, or another loop of the mechanism.
-    pub(crate) with_tasks: Option<f64>,
-    /// What was reached, as if the server's own code took no time: over the kernel's share of it.
-    pub(crate) without_own_code: Option<f64>,
-}
-
-/// A loop on bare system calls, as the limit of its mechanism.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct BareLoop {
-    pub(crate) server: String,
-    pub(crate) reached: Quartiles,
 }
 
 impl Judgement {
@@ -86,70 +68,23 @@ impl Judgement {
 
     /// Whether the closest of the limits misses it, too.
     pub(crate) fn is_out_of_reach(&self) -> bool {
-        let Limits { bare_loop, with_tasks, without_own_code } = &self.limits;
-        let bare_loop = bare_loop.as_ref().map(|bare_loop| bare_loop.reached.median);
-        // Other system calls may reach more than these without any code.
-        let limit = with_tasks.or(bare_loop).or(*without_own_code);
-        limit.is_some_and(|limit| limit < self.bound - self.tolerance)
-    }
-
-    /// The limits, in words.
-    pub(crate) fn limits_in_words(&self) -> [String; LIMITS.len()] {
-        let Limits { bare_loop, with_tasks, without_own_code } = &self.limits;
-        let said = |it: &BareLoop| format!("{} {}", it.server, ratio(&it.reached));
-        let bare_loop = bare_loop.as_ref().map(said);
-        let [with_tasks, without_own_code] =
-            [with_tasks, without_own_code].map(|limit| limit.map(|limit| format!("{limit:.3}")));
-        [bare_loop, with_tasks, without_own_code].map(Option::unwrap_or_default)
+        self.limits.closest().is_some_and(|limit| limit < self.bound - self.tolerance)
     }
 }
 
-/// What the limits are called.
-pub(crate) const LIMITS: [&str; 3] =
-    ["best bare loop (quartiles)", "with tasks", "without own code"];
-
-/// What they are.
-pub(crate) const LIMITS_EXPLAINED: &str = "\
-    The limits are what the best loop on bare system calls reached beside it; the most that one reached at \
-    the price of tasks, which is what they cost that loop, or another of the mechanism; and what would be \
-    reached if the server's own code took no time.";
-
-impl Limits {
-    fn of(result: &CellResult, figure: Figure, server: &str, against: &str) -> Limits {
-        let ratio = |name: &str, against: &str| {
-            let ratios = result.ratios(figure, name, against);
-            (ratios.len() >= ROTATIONS).then(|| Quartiles::of(ratios))?
-        };
-        let loops = bare_loops(server).iter().filter_map(|name| {
-            Some(BareLoop { server: (*name).to_owned(), reached: ratio(name, against)? })
-        });
-        let loops: Vec<BareLoop> = loops.collect();
-        let at_the_price_of_tasks = |bare_loop: &BareLoop| {
-            let mut prices = price_of_tasks(&bare_loop.server).iter();
-            let price = prices.find_map(|(with, without)| ratio(with, without))?;
-            // What tasks save is noise.
-            Some(bare_loop.reached.median * price.median.min(1.0))
-        };
-        let with_tasks: Option<Vec<f64>> = loops.iter().map(at_the_price_of_tasks).collect();
-        let with_tasks = with_tasks.and_then(|all| all.into_iter().max_by(f64::total_cmp));
-        let best = loops
-            .into_iter()
-            .max_by(|one, other| one.reached.median.total_cmp(&other.reached.median));
-        let bare_loop = best.filter(|best| best.server != against);
-        let kernel_share = || result.server(server)?.times.kernel_share();
-        let without_own_code = match figure {
-            Figure::Efficiency => ratio(server, against).zip(kernel_share()),
-            _ => None,
-        };
-        Limits {
-            bare_loop,
-            with_tasks,
-            without_own_code: without_own_code.map(|(reached, share)| reached.median / share),
-        }
-    }
+/// The figure of one server over that of another; nothing if they met in too few rotations.
+pub(super) fn compared(
+    result: &CellResult,
+    figure: Figure,
+    server: &str,
+    against: &str,
+) -> Option<Quartiles> {
+    let ratios = result.ratios(figure, server, against);
+    (ratios.len() >= ROTATIONS).then(|| Quartiles::of(ratios))?
 }
 
-fn ratio(Quartiles { low, median, high }: &Quartiles) -> String {
+/// Quartiles of ratios, in words.
+pub(super) fn ratio(Quartiles { low, median, high }: &Quartiles) -> String {
     format!("{median:.3} ({low:.3} to {high:.3})")
 }
 
@@ -209,11 +144,7 @@ impl Target {
                 judgements.extend(pairs.iter().filter_map(|(server, against)| {
                     let (server, against) =
                         (server.of(figure, result)?, against.of(figure, result)?);
-                    let ratios = result.ratios(figure, server, against);
-                    if ratios.len() < ROTATIONS {
-                        return None;
-                    }
-                    let reached = Quartiles::of(ratios)?;
+                    let reached = compared(result, figure, server, against)?;
                     Some(Judgement {
                         target: self.says,
                         cell: result.cell.clone(),
@@ -314,7 +245,7 @@ mod tests {
             assert_eq!(judgement.is_out_of_reach(), beyond);
             let judgement = of(&judgements, "epoll", "tokio").expect("both are there");
             assert!(judgement.limits.bare_loop.is_none(), "its loop was not measured");
-            assert_eq!(judgement.limits_in_words(), ["", "", "1.379"]);
+            assert_eq!(judgement.limits.in_words(), ["", "", "1.379"]);
         }
     }
 

@@ -5,6 +5,8 @@
 //! compared to the baseline.
 
 mod judging;
+mod limits;
 mod list;
 
-pub(crate) use judging::{Judgement, LIMITS, LIMITS_EXPLAINED, Summary, judge, summaries};
+pub(crate) use judging::{Judgement, Summary, judge, summaries};
+pub(crate) use limits::{LIMITS, LIMITS_EXPLAINED};
